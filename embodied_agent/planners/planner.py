@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from embodied_agent.planners.goal import Goal
+from embodied_agent.signature import Signature
 from embodied_agent.types import Command, Frame
 
 
@@ -41,6 +42,8 @@ class PlanRequest:
         robot: Name of the robot, e.g. "panda".
         reference: The API as text, made from the registry.
         grammar: Decoding grammar of the language (llguidance's Lark dialect), or "".
+        signatures: What a program may call; planners that need another form of the grammar make
+            it from these.
         failures: Earlier attempts, oldest first; () = first plan.
         goal: The structured goal. Only the scripted oracle gets one; None otherwise.
     """
@@ -50,6 +53,7 @@ class PlanRequest:
     robot: str = ""
     reference: str = ""
     grammar: str = ""
+    signatures: tuple[Signature, ...] = ()
     failures: tuple[Failure, ...] = ()
     goal: Goal | None = None
 
