@@ -266,7 +266,9 @@ class _Builder:
     def _tool_and_camera(self) -> None:
         tool, camera = self.description.tool, self.description.camera
         pose = tool.link_from_tool
-        self.bodies[tool.link].add_site(name=TOOL_SITE, pos=pose.position, quat=pose.quaternion)
+        self.bodies[tool.link].add_site(
+            name=TOOL_SITE, pos=pose.position, quat=pose.quaternion, group=4  # not drawn
+        )
         view = camera.link_from_camera @ OPTICAL_FROM_MUJOCO
         added = self.bodies[camera.link].add_camera(
             name=WRIST_CAMERA, pos=view.position, quat=view.quaternion
