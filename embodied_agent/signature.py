@@ -302,8 +302,8 @@ def read_docstring(text: str) -> tuple[str, dict[str, str]]:
     for line in lines[1:]:
         if not line.strip():
             continue
-        if re.fullmatch(r"\w[\w ]*:", line):
-            inside, indent = line == "Args:", 0
+        if not line[0].isspace():  # a section's title, or prose between sections
+            inside, indent = line.strip() == "Args:", 0
             continue
         if not inside:
             continue
