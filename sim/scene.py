@@ -16,11 +16,16 @@ from typing import Annotated
 from embodied_agent.config import Range, config_names, find_config, load, nearest
 from embodied_agent.errors import ConfigError
 from sim import dimensions as dim
-from sim.dimensions import COLORS, DIMENSIONS, FIXTURE_DIMENSIONS, FIXTURES, KINDS, SIZES, Dimensions
+from sim.dimensions import COLORS, DIMENSIONS, FIXTURES, KINDS, SIZES, Dimensions
 
 REACH = (0.22, 0.80)  # [m] from the base axis: nearer the arm folds into itself
 Unit = Annotated[float, Range(0.0, 1.0)]
 Point = tuple[float, float, float]
+
+
+def _known(word: str, known: Sequence[str], what: str) -> None:
+    if word not in known:
+        raise ValueError(f"'{word}' is not a {what}{nearest(word, known)}; known: {', '.join(known)}")
 
 
 @dataclass(frozen=True)
@@ -243,8 +248,3 @@ def validate(scene: Scene, source: str = "scene") -> None:
     if found:
         more = f" (and {len(found) - 4} more)" if len(found) > 4 else ""
         raise ConfigError(f"{source}: " + "; ".join(found[:4]) + more)
-
-
-def _known(word: str, known: Sequence[str], what: str) -> None:
-    if word not in known:
-        raise ValueError(f"'{word}' is not a {what}{nearest(word, known)}; known: {', '.join(known)}")
