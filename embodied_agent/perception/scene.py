@@ -1,0 +1,357 @@
+"""Memory of what the cameras saw: objects with lasting ids, the table, and obstacles.
+
+One `Scene` lives as long as a run. It is told of every frame (`look`) and answers from
+measurements only; what it could not see it says it could not see.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embodied_agent.perception import cloud as clouds
+from embodied_agent.perception.geometry import Plane, voxel_centers
+from embodied_agent.perception.grounder import ROBOT, SURROUNDINGS, Grounder
+from embodied_agent.perception.localize import (
+    CONTAINERS,
+    FIXED,
+    FURNITURE,
+    HANDLES,
+    MIN_PIXELS,
+    PANELS,
+    NoDepth,
+    boxed,
+    localize,
+)
+from embodied_agent.perception.support import FLOATING, hangs, heights
+from embodied_agent.perception.tracks import FORGET_AFTER, Track, associate
+from embodied_agent.types import Array, Detection, Frame, Grounding, Object, Pose
+
+REGION = np.array([[-0.5, 1.2], [-1.0, 1.0], [-0.05, 1.2]])  # [m] what can matter to the arm
+ABOVE_TABLE = 0.012  # [m] lower readings are the table
+VOXEL = 0.01  # [m] of obstacle points
+SEEN_THROUGH = 0.02  # [m] a reading this far behind a remembered point: nothing is there
+SAME_MASK = 0.35  # intersection over union: a grounded mask is that tracked thing
+ROBOT_BORDER = 5  # [px] around the robot's pixels, mixed with what is behind
+
+
+@dataclass(frozen=True)
+class Look:
+    """One frame with everything that was made of it.
+
+    Attributes:
+        frame: The reading.
+        points: World points (H, W, 3), nan where there is no reading.
+        robot: Pixels of the robot itself, (H, W).
+        masks: Pixel mask of each object by its id.
+    """
+
+    frame: Frame
+    points: clouds.Points
+    robot: clouds.Mask
+    masks: dict[str, clouds.Mask]
+
+
+class Scene:
+    """Everything seen so far.
+
+    Args:
+        grounder: Gives pixels their names.
+    """
+
+    def __init__(self, grounder: Grounder) -> None:
+        self.grounder = grounder
+        self.table = Plane(np.array([0.0, 0.0, 1.0]), 0.0)
+        self._tracks: dict[str, Track] = {}
+        self._looks: dict[str, Look] = {}
+        self._numbers: Counter[str] = Counter()
+
+    @property
+    def objects(self) -> tuple[Object, ...]:
+        """All things remembered, as last measured, seen now or not."""
+        return tuple(track.item for track in self._tracks.values())
+
+    @property
+    def visible(self) -> tuple[Object, ...]:
+        """The things that the newest look saw."""
+        return tuple(track.item for track in self._tracks.values() if track.visible)
+
+    def look(
+        self, frame: Frame, robot_spheres: Array | None = None, still: bool = False
+    ) -> tuple[Object, ...]:
+        """Take in one frame.
+
+        Args:
+            frame: RGB-D reading of any camera.
+            robot_spheres: The robot's links where its joints say they are, (M, 4) as centre
+                and radius [m]; readings in them are the robot.
+            still: Nothing moved since the other cameras' newest frames, so that their views of
+                the same thing may be joined.
+
+        Returns:
+            The objects seen in this frame.
+        """
+        detections = self.grounder.detect(frame)
+        points = clouds.world_points(frame)
+        robot = _robot_mask(points, detections, robot_spheres)
+        things = [d for d in detections if d.kind != ROBOT and d.kind not in SURROUNDINGS]
+        self.table = clouds.table_plane(points, robot)
+        masks = [d.mask & ~robot for d in things]
+        measured, kept = self._measure(frame, points, things, masks)
+        look = Look(frame, points, robot, {})
+        seen = self._track(measured, [masks[k] for k in kept], look, still)
+        self._looks[frame.camera.name] = look
+        self._judge_unseen(look, {item.id for item in seen})
+        return seen
+
+    def find(
+        self, frame: Frame, phrase: str, points: tuple[tuple[float, float], ...] = ()
+    ) -> tuple[tuple[Object, ...], Grounding]:
+        """The measured things that a phrase means, best first, and the model's reading of it.
+
+        Things whose depth cannot be read are left out; `Grounding` still holds them.
+        """
+        look = self._looks.get(frame.camera.name)
+        if look is None or look.frame is not frame:
+            self.look(frame)
+            look = self._looks[frame.camera.name]
+        grounding = self.grounder.ground(frame, phrase, points)
+        found: list[Object] = []
+        for detection in grounding.detections:
+            item = self._matching(look, detection) or self._newly_measured(look, detection)
+            if item is not None and item.id not in {other.id for other in found}:
+                track = self._tracks[item.id]
+                track.item = replace(item, description=phrase)
+                found.append(track.item)
+        return tuple(found), grounding
+
+    def get(self, id: str) -> Object | None:
+        """A remembered thing as last measured, or None."""
+        track = self._tracks.get(id)
+        return track.item if track else None
+
+    def first(self, id: str) -> Object | None:
+        """A remembered thing as first measured (the rest position of a part), or None."""
+        track = self._tracks.get(id)
+        return track.first if track else None
+
+    def is_visible(self, id: str) -> bool:
+        """Whether the newest look at its place saw it."""
+        track = self._tracks.get(id)
+        return bool(track and track.visible)
+
+    def why_unseen(self, id: str) -> str:
+        """Why a thing is not visible, one clause; "" if it is."""
+        track = self._tracks.get(id)
+        return track.why if track else "it was never seen"
+
+    def object_at(self, pixel: tuple[float, float], camera: str = "overhead") -> Object | None:
+        """The thing at a pixel (x, y) of a camera's newest frame, within 8 px, or None."""
+        look = self._looks.get(camera)
+        if look is None:
+            return None
+        best, nearest = None, 8.0
+        for id, mask in look.masks.items():
+            rows, columns = mask.nonzero()
+            if len(rows) == 0:
+                continue
+            distance = float(np.sqrt(((columns - pixel[0]) ** 2 + (rows - pixel[1]) ** 2).min()))
+            if distance < nearest:
+                best, nearest = id, distance
+        return self.get(best) if best else None
+
+    def surface_at(self, pixel: tuple[float, float], camera: str = "overhead") -> Pose | None:
+        """The surface point at a pixel (x, y), z up, or None where depth cannot be read."""
+        look = self._looks.get(camera)
+        if look is None:
+            return None
+        column, row = round(pixel[0]), round(pixel[1])
+        patch = look.points[max(row - 3, 0) : row + 4, max(column - 3, 0) : column + 4].reshape(-1, 3)
+        patch = patch[np.isfinite(patch[:, 2])]
+        return Pose(np.median(patch.astype(np.float64), axis=0)) if len(patch) >= 5 else None
+
+    def parts_of(self, kinds: Iterable[str]) -> tuple[Object, ...]:
+        """Remembered things of these kinds."""
+        wanted = frozenset(kinds)
+        return tuple(item for item in self.objects if item.kind in wanted)
+
+    def obstacle_points(self, except_ids: Iterable[str] = (), voxel: float = VOXEL) -> Array:
+        """Where the arm must not go, as points (N, 3) [m], one per voxel.
+
+        Everything measured above the table in the newest frame of each camera, but the robot
+        and the things excepted; solid things are filled down to where they stand, and things
+        that are hidden now stay where they were last seen.
+        """
+        out = set(except_ids)
+        gathered = [_visible_obstacles(look, out, self.table) for look in self._looks.values()]
+        for id, track in self._tracks.items():
+            if id in out:
+                continue
+            if not track.visible:
+                gathered.append(voxel_centers(track.item.cloud, voxel))
+            if track.item.kind not in FURNITURE | PANELS | HANDLES | CONTAINERS:
+                gathered.append(_filled(track.item, voxel))
+        points = np.concatenate([np.zeros((0, 3)), *gathered])
+        for id in out:  # other views and mixed border pixels of what is excepted
+            known = self._tracks.get(id)
+            if known is not None and known.item.kind not in FURNITURE:
+                points = points[~_in_box(points, known.item, 0.01)]
+        return voxel_centers(points, voxel)
+
+    def unexplained(self, camera: str = "overhead") -> list[Array]:
+        """Clouds (n, 3) above the table that no detection names, largest first."""
+        look = self._looks.get(camera)
+        if look is None:
+            return []
+        points = _visible_obstacles(look, set(look.masks), self.table)
+        for track in self._tracks.values():
+            points = points[~_in_box(points, track.item, 0.015)]
+        return clouds.clusters(voxel_centers(points, 0.006), gap=0.02, smallest=25)
+
+    def fused(self, item: Object, frames: Iterable[Frame]) -> Object:
+        """An object measured again from one surface fused out of several still views."""
+        surface, _ = clouds.fuse(frames)
+        near = surface[_in_box(surface, item, 0.015)] if len(surface) else surface
+        if len(near) < MIN_PIXELS:
+            return item
+        bottom = float(item.position[2] - item.extent[2] / 2)
+        above = near[near[:, 2] > bottom + clouds.BORDER_LEAK]
+        return boxed(replace(item, cloud=above if len(above) >= MIN_PIXELS else near), bottom)
+
+    def _measure(
+        self, frame: Frame, points: clouds.Points, things: list[Detection], masks: list[clouds.Mask]
+    ) -> tuple[list[Object], list[int]]:
+        items: list[Object] = []
+        kept: list[int] = []
+        for k, (detection, mask) in enumerate(zip(things, masks, strict=True)):
+            try:
+                items.append(localize(replace(detection, mask=mask), frame, support=self.table.offset))
+            except NoDepth:
+                continue
+            kept.append(k)
+        bottoms = heights(items, self.table.offset)
+        for k, item in enumerate(items):
+            low = float(np.percentile(item.cloud[:, 2], 2.0))
+            if item.kind in FIXED or low < bottoms[k] + FLOATING:
+                continue
+            if hangs(points, masks[kept[k]], item, frame.camera.world_from_camera):
+                bottoms[k] = low
+        return [boxed(item, z) for item, z in zip(items, bottoms, strict=True)], kept
+
+    def _track(
+        self, items: list[Object], masks: list[clouds.Mask], look: Look, still: bool
+    ) -> tuple[Object, ...]:
+        camera = look.frame.camera.name
+        matches = associate(list(self._tracks.values()), items)
+        seen = []
+        for item, mask, match in zip(items, masks, matches, strict=True):
+            track = match or self._begin(item)
+            others = [c for name, c in track.views.items() if name != camera] if still else []
+            if others:
+                bottom = float(item.position[2] - item.extent[2] / 2)
+                item = boxed(replace(item, cloud=np.concatenate([item.cloud, *others])), bottom)
+            elif not still:
+                track.views.clear()
+            track.accept(replace(item, description=track.item.description), camera)
+            look.masks[track.item.id] = mask
+            seen.append(track.item)
+        return tuple(seen)
+
+    def _begin(self, item: Object) -> Track:
+        self._numbers[item.kind] += 1
+        named = replace(item, id=f"{item.kind}-{self._numbers[item.kind]}", description=item.kind)
+        track = Track(named, named)
+        self._tracks[named.id] = track
+        return track
+
+    def _matching(self, look: Look, detection: Detection) -> Object | None:
+        best, overlap = None, SAME_MASK
+        for id, mask in look.masks.items():
+            union = int((mask | detection.mask).sum())
+            share = int((mask & detection.mask).sum()) / union if union else 0.0
+            if share > overlap:
+                best, overlap = id, share
+        return self.get(best) if best else None
+
+    def _newly_measured(self, look: Look, detection: Detection) -> Object | None:
+        masked = replace(detection, mask=detection.mask & ~look.robot)
+        measured, _ = self._measure(look.frame, look.points, [masked], [masked.mask])
+        return self._track(measured, [masked.mask], look, still=False)[0] if measured else None
+
+    def _judge_unseen(self, look: Look, seen: set[str]) -> None:
+        """Say of each thing not seen whether it is hidden, or gone from where it was."""
+        for id, track in list(self._tracks.items()):
+            if id in seen:
+                continue
+            share, covered = _empty_share(look, track.item)
+            if covered < 0.5:
+                continue  # outside this camera's view: it says nothing
+            track.visible = False
+            if share > 0.5 and track.item.kind not in FIXED:
+                track.misses += 1
+                track.why = "its place is empty"
+            else:
+                track.why = "something stands in front of it"
+            if track.misses >= FORGET_AFTER:
+                del self._tracks[id]
+
+
+def _robot_mask(points: clouds.Points, detections: list[Detection], spheres: Array | None) -> clouds.Mask:
+    mask = np.zeros(points.shape[:2], dtype=bool)
+    for detection in detections:
+        if detection.kind == ROBOT:
+            mask |= detection.mask
+    if spheres is not None and len(spheres):
+        low = spheres[:, :3].min(axis=0) - spheres[:, 3].max() - 0.05
+        high = spheres[:, :3].max(axis=0) + spheres[:, 3].max() + 0.05
+        candidates = ((points > low) & (points < high)).all(axis=-1) & ~mask
+        mask[candidates] = clouds.near_spheres(points[candidates].astype(np.float64), spheres)
+    return mask
+
+
+def _visible_obstacles(look: Look, out: set[str], table: Plane) -> Array:
+    from scipy import ndimage
+
+    skip = ndimage.binary_dilation(look.robot[::2, ::2], iterations=ROBOT_BORDER // 2)
+    for id in out & set(look.masks):
+        skip |= ndimage.binary_dilation(look.masks[id][::2, ::2])
+    points = look.points[::2, ::2]
+    z = points[..., 2]
+    keep = ~skip & (z > table.offset + ABOVE_TABLE) & (z < REGION[2, 1])
+    kept = points[keep].astype(np.float64)
+    return kept[((kept[:, :2] > REGION[:2, 0]) & (kept[:, :2] < REGION[:2, 1])).all(axis=1)]
+
+
+def _filled(item: Object, voxel: float) -> Array:
+    """Columns of points from the seen surface of a thing down to its bottom."""
+    cloud = voxel_centers(item.cloud, voxel)
+    bottom = float(item.position[2] - item.extent[2] / 2) + voxel / 2
+    steps = np.ceil(np.maximum(cloud[:, 2] - bottom, 0.0) / voxel).astype(int)
+    repeated: Array = np.repeat(cloud, steps + 1, axis=0)
+    firsts = np.cumsum(steps + 1) - (steps + 1)
+    index = np.arange(len(repeated)) - np.repeat(firsts, steps + 1)
+    repeated[:, 2] -= index * voxel
+    return np.asarray(repeated)
+
+
+def _in_box(points: Array, item: Object, margin: float) -> clouds.Mask:
+    local = item.pose.inverse().apply(points)
+    return np.asarray((np.abs(local) <= item.extent / 2 + margin).all(axis=1))
+
+
+def _empty_share(look: Look, item: Object) -> tuple[float, float]:
+    """Share of a thing's old points that the camera now sees through, and share in its view."""
+    sample = item.cloud[:: max(1, len(item.cloud) // 200)]
+    pixels = look.frame.camera.project(sample)
+    height, width = look.robot.shape
+    column, row = np.round(np.nan_to_num(pixels, nan=-1.0)).astype(int).T
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    if not inside.any():
+        return 0.0, 0.0
+    range_now = look.frame.depth[row[inside], column[inside]]
+    local = look.frame.camera.world_from_camera.inverse().apply(sample[inside])
+    empty = (range_now > local[:, 2] + SEEN_THROUGH) & (range_now > 0)
+    return float(empty.mean()), float(inside.mean())

@@ -1,0 +1,98 @@
+"""Keeping an object's identity over frames: which new measurement is which known thing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from embodied_agent.perception.localize import HANDLES, PANELS
+from embodied_agent.types import Array, Object
+
+NEAR = 0.05  # [m] one unit of cost
+OTHER_KIND = 1.2  # units of cost; a model may misname what stands still
+OTHER_COLOR = 0.8
+GATE = 2.4  # units: a thing of the same name within 12 cm, another name within a few cm
+SIZE_CHANGE = 0.35  # relative; a thing that was carried elsewhere still has its size
+FORGET_AFTER = 3  # looks that see through the place where it was
+
+
+@dataclass
+class Track:
+    """One thing that was seen at least once.
+
+    Attributes:
+        item: As last measured.
+        first: As first measured; the rest position of a drawer, door, button or knob.
+        visible: The newest look of a camera that can see the place saw it.
+        misses: Looks in a row that saw an empty place instead.
+        why: Why it is not visible, one clause.
+        votes: How often each (kind, colour) was read, weighted by the detector's score.
+        views: Clouds by camera, all of the thing at its present place.
+    """
+
+    item: Object
+    first: Object
+    visible: bool = True
+    misses: int = 0
+    why: str = ""
+    votes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    views: dict[str, Array] = field(default_factory=dict)
+
+    def accept(self, item: Object, camera: str) -> None:
+        """Take a new measurement; the name is what was read most."""
+        self.votes[(item.kind, item.color)] += max(item.confidence, 0.05)  # type: ignore[assignment]
+        kind, color = self.votes.most_common(1)[0][0]
+        self.item = replace(item, id=self.item.id, kind=kind, color=color)
+        self.visible, self.misses, self.why = True, 0, ""
+        self.views[camera] = item.cloud
+
+
+def associate(tracks: list[Track], items: list[Object]) -> list[Track | None]:
+    """For each new measurement, the known thing that it is, or None if it is new.
+
+    First whatever stands near where it stood, at least total cost; then what is left on both
+    sides and agrees in kind, colour and size was moved.
+    """
+    matches: list[Track | None] = [None] * len(items)
+    if not tracks or not items:
+        return matches
+    from scipy.optimize import linear_sum_assignment
+
+    cost = np.array([[_cost(track.item, item) for track in tracks] for item in items])
+    rows, columns = linear_sum_assignment(np.minimum(cost, GATE * 4))
+    free = set(range(len(tracks)))
+    for row, column in zip(rows, columns, strict=True):
+        if cost[row, column] <= GATE:
+            matches[row] = tracks[column]
+            free.discard(int(column))
+    for row, item in enumerate(items):
+        if matches[row] is not None:
+            continue
+        alike = [k for k in free if _alike(tracks[k].item, item)]
+        if alike:
+            best = min(alike, key=lambda k: float(np.linalg.norm(tracks[k].item.position - item.position)))
+            matches[row] = tracks[best]
+            free.discard(best)
+    return matches
+
+
+def _cost(known: Object, seen: Object) -> float:
+    step = np.abs(known.position - seen.position)
+    if known.kind in PANELS | HANDLES:  # a drawer slides far, but stays at its height
+        step = step * (0.2, 0.2, 1.5)
+    return (
+        float(np.linalg.norm(step)) / NEAR
+        + OTHER_KIND * (known.kind != seen.kind)
+        + OTHER_COLOR * (known.color != seen.color)
+    )
+
+
+def _alike(known: Object, seen: Object) -> bool:
+    if (known.kind, known.color) != (seen.kind, seen.color):
+        return False
+    if known.kind in PANELS | HANDLES:
+        return bool(abs(known.position[2] - seen.position[2]) < NEAR)
+    before, after = np.sort(known.extent), np.sort(seen.extent)
+    return bool((np.abs(before - after) <= SIZE_CHANGE * np.maximum(before, after) + 0.01).all())
