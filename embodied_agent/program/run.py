@@ -302,9 +302,8 @@ class _Machine(Recorder):
             return self.call_function(body, arguments, path, evidence)
         self.tick()
         result = self.library[call.name](self.context, **arguments)
-        evidence.update(
-            with_value(result.evidence, result.value if signature.returns is not Type.NONE else None)
-        )
+        silent = signature.returns is Type.NONE
+        evidence.update(with_value(result.evidence, None if silent else result.value))
         asked.reasons.append(result.reason)
         if not result.ok:
             raise NodeFailed(result.reason or f"{call.name} failed", dict(evidence))
