@@ -1,0 +1,150 @@
+"""All trained parts of the built-in model as one module, and the batch that they read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embodied_agent.mllm.decoder import Decoder
+from embodied_agent.mllm.fusion import Fusion
+from embodied_agent.mllm.language import WordAdapter
+from embodied_agent.mllm.mask import MaskDecoder
+from embodied_agent.mllm.objects import (
+    ATTRIBUTES,
+    GEOMETRY,
+    GRID_COLUMNS,
+    GRID_ROWS,
+    Float,
+    GridEncoder,
+    ObjectEncoder,
+    PointEncoder,
+    Seen,
+)
+from embodied_agent.mllm.settings import ModelSettings
+from embodied_agent.mllm.vision import Vision
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Visual tokens of a batch, padded.
+
+    Attributes:
+        attributes, pooled, geometry: As in `Seen`, (B, N, ...).
+        present: Which object slots are filled, (B, N) bool.
+        grid: (B, 6, 8, C).
+        points: Clicked points, (B, P, 5).
+        clicked: Which point slots are filled, (B, P) bool.
+    """
+
+    attributes: Tensor
+    pooled: Tensor
+    geometry: Tensor
+    present: Tensor
+    grid: Tensor
+    points: Tensor
+    clicked: Tensor
+
+    def to(self, device: torch.device) -> Scenes:
+        """The same on another device."""
+        return Scenes(*(getattr(self, item.name).to(device) for item in fields(self)))
+
+
+def stack_scenes(seen: list[Seen], points: list[Float], settings: ModelSettings) -> Scenes:
+    """Pad visual tokens and clicked points of several pictures to one batch."""
+    batch = len(seen)
+    objects = max(1, *(len(item) for item in seen)) if seen else 1
+    clicks = max((len(item) for item in points), default=0)
+    arrays = {
+        "attributes": np.zeros((batch, objects, ATTRIBUTES), dtype=np.float32),
+        "pooled": np.zeros((batch, objects, settings.pixel_features), dtype=np.float32),
+        "geometry": np.zeros((batch, objects, GEOMETRY), dtype=np.float32),
+        "present": np.zeros((batch, objects), dtype=bool),
+        "grid": np.zeros((batch, GRID_ROWS, GRID_COLUMNS, settings.channels[-1]), dtype=np.float32),
+        "points": np.zeros((batch, clicks, 5), dtype=np.float32),
+        "clicked": np.zeros((batch, clicks), dtype=bool),
+    }
+    for row, (item, clicked) in enumerate(zip(seen, points, strict=True)):
+        for name in ("attributes", "pooled", "geometry"):
+            arrays[name][row, : len(item)] = getattr(item, name)
+        arrays["present"][row, : len(item)] = True
+        arrays["grid"][row] = item.grid
+        arrays["points"][row, : len(clicked)] = clicked
+        arrays["clicked"][row, : len(clicked)] = True
+    return Scenes(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the decoder reads.
+
+    Attributes:
+        tokens: (B, M, D).
+        mask: (B, M) bool.
+        objects: The object tokens among them, (B, N, D).
+        present: (B, N) bool.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    objects: Tensor
+    present: Tensor
+
+    def repeat(self, rows: Tensor) -> Memory:
+        """The memory of picture `rows[i]` in row i."""
+        return Memory(self.tokens[rows], self.mask[rows], self.objects[rows], self.present[rows])
+
+
+class EmbodiedNetwork(nn.Module):
+    """Vision, object and word encoders, fusion, decoder, mask decoder."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.vision = Vision(settings)
+        self.things = ObjectEncoder(settings)
+        self.grid = GridEncoder(settings)
+        self.clicks = PointEncoder(settings)
+        self.words = WordAdapter(settings)
+        self.fusion = Fusion(settings)
+        self.decoder = Decoder(settings)
+        self.mask = MaskDecoder(settings)
+
+    def fuse(self, words: Tensor, letters: Tensor, spoken: Tensor, scenes: Scenes, scales: int = 2) -> Memory:
+        """Read a command in sight of a scene.
+
+        Args:
+            words: Frozen word tokens, (B, L, 384).
+            letters: Letter groups, (B, L, 20).
+            spoken: Which word slots are filled, (B, L) bool.
+            scenes: Visual tokens and clicked points.
+            scales: How many layouts of grid tokens are read.
+        """
+        objects = self.things(scenes.attributes, scenes.pooled, scenes.geometry)
+        grid = self.grid(scenes.grid, scales)
+        points = self.clicks(scenes.points)
+        everywhere = torch.ones(grid.shape[:2], dtype=torch.bool, device=grid.device)
+        memory, mask = self.fusion(
+            (self.words(words, letters), objects, grid, points),
+            (spoken, scenes.present, everywhere, scenes.clicked),
+            _placed(scenes),
+        )
+        first = words.shape[1]
+        return Memory(memory, mask, memory[:, first : first + objects.shape[1]], scenes.present)
+
+
+def _placed(scenes: Scenes) -> Tensor:
+    """Positions of objects and points for the pair features, (B, N + P, 7)."""
+    objects = scenes.geometry[..., :7]
+    clicks = scenes.points[..., :3]
+    flat = torch.zeros_like(clicks[..., :2])
+    height = clicks[..., 2:]
+    return torch.cat([objects, torch.cat([clicks, flat, height, height], dim=-1)], dim=1)
+
+
+def seen_at(objects: Tensor, chosen: Tensor) -> Tensor:
+    """Mean embedding of chosen objects: (B, N, D), (B, P, N) bool -> (B, P, D); zeros for none."""
+    weights = chosen.to(objects.dtype)
+    return weights @ objects / weights.sum(-1, keepdim=True).clamp(min=1.0)

@@ -1,0 +1,154 @@
+"""One training stage: a loop against the clock that can stop and go on at any minute."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+SAVE_EVERY = 60.0  # [s]
+_WARM_UP = 0.03
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What differs between stages.
+
+    Attributes:
+        name: Of its checkpoint and its curve.
+        minutes: Budget; the learning rate follows the clock, so a busy machine still ends well.
+        rate: Highest learning rate.
+        step: (step number, progress 0..1) -> the parts of the loss of one fresh batch.
+        parts: Modules that are trained.
+    """
+
+    name: str
+    minutes: float
+    rate: float
+    step: Callable[[int, float], dict[str, Tensor]]
+    parts: tuple[nn.Module, ...]
+
+
+class Average:
+    """Running average of the weights: steadier than the last step's."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    def update(self, module: nn.Module, step: int) -> None:
+        """Move towards the module's weights, fast at first."""
+        keep = min(0.999, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in module.state_dict().items():
+                if value.is_floating_point():
+                    self.state[name].lerp_(value.detach(), 1 - keep)
+                else:
+                    self.state[name].copy_(value)
+
+
+def learning_rate(progress: float, highest: float) -> float:
+    """Short warm-up, then a cosine to 2 %."""
+    if progress < _WARM_UP:
+        return highest * max(progress / _WARM_UP, 0.02)
+    fall = (progress - _WARM_UP) / (1 - _WARM_UP)
+    return highest * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
+
+
+def run_stage(
+    stage: Stage, network: nn.Module, directory: Path, device: torch.device
+) -> list[dict[str, float]]:
+    """Train until the budget is used; resume from the stage's checkpoint if there is one.
+
+    The network ends with the averaged weights.
+
+    Returns:
+        The curve: one row of mean losses for each 15 seconds.
+    """
+    path = directory / f"{stage.name}.pt"
+    weights = [value for part in stage.parts for value in part.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.02)
+    average = Average(network)
+    step, used, curve = 0, 0.0, []
+    if path.is_file():
+        saved = torch.load(path, map_location=device, weights_only=True)
+        network.load_state_dict(saved["network"])
+        average.state = saved["average"]
+        step, used, curve = saved["step"], saved["used"], saved["curve"]
+        if not saved["done"]:
+            optimizer.load_state_dict(saved["optimizer"])
+    budget = stage.minutes * 60
+    sums: dict[str, float] = {}
+    counted, last_save, last_row = 0, used, used
+    with _progress() as progress:
+        task = progress.add_task(stage.name, total=budget, completed=int(used), note="")
+        while used < budget:
+            start = time.monotonic()
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(used / budget, stage.rate)
+            with torch.autocast(device.type, torch.bfloat16):
+                parts = stage.step(step, used / budget)
+            loss = torch.stack(list(parts.values())).sum()
+            if not torch.isfinite(loss):
+                optimizer.zero_grad(set_to_none=True)
+                step += 1
+                used += time.monotonic() - start
+                continue
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            average.update(network, step)
+            step += 1
+            used += time.monotonic() - start
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
+            counted += 1
+            if used - last_row >= 15 or used >= budget:
+                row = {"step": float(step), "seconds": used} | {k: v / counted for k, v in sums.items()}
+                curve.append(row)
+                note = " ".join(f"{k} {v / counted:.3f}" for k, v in sums.items())
+                progress.update(task, completed=used, note=f"step {step} {note}")
+                if not progress.console.is_terminal:
+                    progress.console.print(f"{stage.name} {used:.0f}/{budget:.0f} s step {step} {note}")
+                sums, counted, last_row = {}, 0, used
+            if used - last_save >= SAVE_EVERY:
+                _save(path, network, average, optimizer, step, used, curve, done=False)
+                last_save = used
+    network.load_state_dict(average.state)
+    _save(path, network, average, optimizer, step, used, curve, done=True)
+    return curve
+
+
+def _save(
+    path: Path,
+    network: nn.Module,
+    average: Average,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    used: float,
+    curve: list[dict[str, float]],
+    done: bool,
+) -> None:
+    state = {
+        "network": network.state_dict(), "average": average.state, "optimizer": optimizer.state_dict(),
+        "step": step, "used": used, "curve": curve, "done": done,
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"), console=Console(stderr=True),
+    )  # fmt: skip
