@@ -1,0 +1,145 @@
+"""Tool paths that must be followed exactly: lines for approach and drawers, arcs for doors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from embodied_agent.control.collision import CollisionWorld
+from embodied_agent.control.kinematics import Kinematics
+from embodied_agent.types import Array, Joint, Pose, quaternion_from_rotation
+
+POSITION_STEP = 0.01  # [m] between solved poses
+ROTATION_STEP = 0.05  # [rad]
+JUMP = 0.35  # [rad] in one step: another branch of the kinematics, not a straight motion
+
+
+@dataclass(frozen=True)
+class StraightPath:
+    """Joints along a tool path.
+
+    Attributes:
+        positions: [rad], (T, n); as far as the path could be followed.
+        fraction: Share of the path that they cover, in [0, 1].
+        reason: Why it ends early, with numbers; "" if it does not.
+    """
+
+    positions: Array
+    fraction: float
+    reason: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether it reaches the last pose."""
+        return not self.reason
+
+
+def follow_poses(
+    kinematics: Kinematics,
+    start: Array,
+    poses: Sequence[Pose],
+    world: CollisionWorld | None = None,
+    deadline: float | None = None,
+) -> StraightPath:
+    """Joints that lead the tool in straight lines from where it is through `poses`.
+
+    Args:
+        kinematics: The arm.
+        start: Joints to begin at [rad], (n,).
+        poses: Tool poses in the world; between them the tool moves straight and turns evenly.
+        world: Collisions to stop at; None = do not look.
+        deadline: `time.monotonic()` after which it gives up.
+    """
+    current = np.asarray(start, dtype=np.float64)
+    stations = interpolate_poses([kinematics.forward(current), *poses])
+    path = [current]
+    for i, pose in enumerate(stations, start=1):
+        reason = ""
+        result = kinematics.step_towards(pose, current)
+        if not result.found:
+            reason = _why(kinematics, result.positions, result.reason)
+        elif np.abs(result.positions - current).max() > JUMP:
+            reason = "the arm would have to swing to another posture"
+        elif world is not None and (contact := world.contact(result.positions)) is not None:
+            reason = str(contact)
+        elif deadline is not None and time.monotonic() > deadline:
+            reason = "the time for planning ran out"
+        if reason:
+            share = (i - 1) / len(stations)
+            return StraightPath(np.array(path), share, f"{reason}, after {share:.0%} of the straight path")
+        current = result.positions
+        path.append(current)
+    return StraightPath(np.array(path), 1.0, "")
+
+
+def interpolate_poses(poses: Sequence[Pose]) -> list[Pose]:
+    """Stations between consecutive poses at `POSITION_STEP` and `ROTATION_STEP`; the first is left out."""
+    stations: list[Pose] = []
+    for a, b in zip(poses[:-1], poses[1:], strict=True):
+        distance = float(np.linalg.norm(b.position - a.position))
+        angle = rotation_angle(a, b)
+        count = max(1, int(np.ceil(max(distance / POSITION_STEP, angle / ROTATION_STEP))))
+        stations.extend(blend(a, b, k / count) for k in range(1, count + 1))
+    return stations
+
+
+def blend(a: Pose, b: Pose, share: float) -> Pose:
+    """The pose at `share` in [0, 1] of the way: linear in position, spherical in rotation."""
+    qa, qb = a.quaternion, b.quaternion
+    cosine = float(np.dot(qa, qb))
+    if cosine < 0:
+        qb, cosine = -qb, -cosine
+    if cosine > 0.9995:
+        quaternion = qa + share * (qb - qa)
+    else:
+        angle = np.arccos(cosine)
+        quaternion = (np.sin((1 - share) * angle) * qa + np.sin(share * angle) * qb) / np.sin(angle)
+    return Pose(a.position + share * (b.position - a.position), quaternion)
+
+
+def rotation_angle(a: Pose, b: Pose) -> float:
+    """Angle between two orientations [rad]."""
+    return 2 * float(np.arccos(np.clip(abs(np.dot(a.quaternion, b.quaternion)), 0.0, 1.0)))
+
+
+def joint_poses(joint: Joint, tool: Pose, travel: float, *, turn_with: bool = True) -> list[Pose]:
+    """Tool poses that carry a grasped handle along an articulation.
+
+    Args:
+        joint: The drawer's or door's axis.
+        tool: Tool pose at the handle now.
+        travel: Signed motion along the joint [m] or [rad]; positive opens.
+        turn_with: Whether the tool turns with a door, or keeps its orientation and lets the
+            handle turn between the pads.
+    """
+    if joint.type == "prismatic":
+        return [tool.translated(joint.axis * travel)]
+    count = max(1, int(np.ceil(abs(travel) / ROTATION_STEP)))
+    poses = []
+    for k in range(1, count + 1):
+        rotation = axis_rotation(joint.axis, travel * k / count)
+        position = joint.origin + rotation @ (tool.position - joint.origin)
+        turned = quaternion_from_rotation(rotation @ tool.rotation)
+        poses.append(Pose(position, turned if turn_with else tool.quaternion))
+    return poses
+
+
+def axis_rotation(axis: Array, angle: float) -> Array:
+    """Rotation matrix (3, 3) about a unit axis (Rodrigues)."""
+    x, y, z = np.asarray(axis) / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    rotation: Array = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return rotation
+
+
+def _why(kinematics: Kinematics, positions: Array, reason: str) -> str:
+    """The joint that stands at its limit, if one does."""
+    description = kinematics.description
+    room = np.minimum(positions - description.lower, description.upper - positions)
+    k = int(np.argmin(room))
+    if room[k] < 0.02:
+        return f"joint '{description.joint_names[k]}' reaches its limit of {positions[k]:.2f} rad"
+    return reason

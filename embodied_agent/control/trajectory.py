@@ -1,0 +1,245 @@
+"""Joint paths to timed trajectories within velocity, acceleration and jerk limits.
+
+The path's corners are rounded, TOPP-RA finds the fastest timing under velocity and
+acceleration limits, and a moving average over a few milliseconds bounds the jerk: averaging
+an acceleration of at most a over a window T leaves a jerk of at most 2 a / T, keeps every
+other limit, and keeps straight paths straight.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embodied_agent.errors import MissingDependency
+from embodied_agent.robots.description import RobotDescription
+from embodied_agent.types import Array, JointTrajectory
+
+PERIOD = 0.01  # [s] between samples of the result
+TICK = 0.001  # [s] inside
+ROUNDING = 0.15  # [rad], how far from a corner its rounding begins, at most
+SMOOTHING = 0.03  # [s], window of the moving average, at least
+COMFORT = 0.5  # share of the acceleration limit used at full speed: a held thing must not slip
+SAME = 1e-6  # [rad], waypoints nearer than this are one
+
+
+@dataclass(frozen=True)
+class RoundedPath:
+    """Straight joint segments whose corners are quadratic arcs, parameterised by length.
+
+    The tangent is continuous: each arc through the control points a, b, c counts as
+    2 |b - a| long, so that its derivative has unit length at both ends.
+
+    Attributes:
+        controls: Control points of each piece, (P, 3, n); a line has them evenly spread.
+        starts: Path length at which each piece begins, (P + 1,).
+    """
+
+    controls: Array
+    starts: Array
+
+    @property
+    def length(self) -> float:
+        """[rad]."""
+        return float(self.starts[-1])
+
+    def __call__(self, lengths: Array, order: int = 0) -> Array:
+        """Joints, or their first or second derivative by length, at lengths (k,); (k, n)."""
+        lengths = np.atleast_1d(np.asarray(lengths, dtype=np.float64))
+        piece = np.clip(np.searchsorted(self.starts, lengths, "right") - 1, 0, len(self.controls) - 1)
+        size = (self.starts[1:] - self.starts[:-1])[piece][:, None]
+        u = np.clip((lengths - self.starts[piece])[:, None] / size, 0.0, 1.0)
+        a, b, c = (self.controls[piece, k] for k in range(3))
+        if order == 0:
+            value: Array = (1 - u) ** 2 * a + 2 * u * (1 - u) * b + u**2 * c
+        elif order == 1:
+            value = 2 * ((1 - u) * (b - a) + u * (c - b)) / size
+        else:
+            value = 2 * (a - 2 * b + c) / size**2
+        return value
+
+
+def round_corners(path: Array, rounding: float = ROUNDING) -> RoundedPath:
+    """A smooth path near the waypoints (T, n); the first and last are met exactly."""
+    path = _distinct(path)
+    steps = np.diff(path, axis=0)
+    sizes = np.linalg.norm(steps, axis=1)
+    units = steps / sizes[:, None]
+    # An arc takes at most half of either neighbouring segment.
+    radius = np.minimum(rounding, np.minimum(sizes[:-1], sizes[1:]) / 2)
+    bends = np.concatenate([[0.0], radius, [0.0]])
+    controls, lengths = [], []
+    for k in range(len(steps)):
+        first = path[k] + units[k] * bends[k]
+        last = path[k + 1] - units[k] * bends[k + 1]
+        if (straight := sizes[k] - bends[k] - bends[k + 1]) > 1e-9:
+            controls.append([first, (first + last) / 2, last])
+            lengths.append(straight)
+        if k + 1 < len(steps):
+            corner = path[k + 1]
+            controls.append([last, corner, corner + units[k + 1] * bends[k + 1]])
+            lengths.append(2 * bends[k + 1])
+    return RoundedPath(np.array(controls), np.concatenate([[0.0], np.cumsum(lengths)]))
+
+
+def rounded_waypoints(path: Array, step: float = 0.02) -> Array:
+    """Joints (T, n) along the rounded path, for checking it against collisions."""
+    path = np.asarray(path, dtype=np.float64)
+    if len(_distinct(path)) < 2:
+        return path[:1]
+    smooth = round_corners(path)
+    return smooth(np.linspace(0.0, smooth.length, max(2, int(np.ceil(smooth.length / step)) + 1)))
+
+
+def parameterize(description: RobotDescription, path: Array, speed: float = 0.5) -> JointTrajectory:
+    """Time a joint path.
+
+    Args:
+        description: Velocity, acceleration and jerk limits.
+        path: Waypoints (T, n) [rad].
+        speed: Share of the limits to use, in (0, 1].
+
+    Returns:
+        Samples every 10 ms, at rest at both ends.
+
+    Raises:
+        ValueError: The path is not finite, of the wrong size, or `speed` is out of range.
+    """
+    path = np.atleast_2d(np.asarray(path, dtype=np.float64))
+    count = len(description.joints)
+    if path.shape[1] != count or not len(path) or not np.isfinite(path).all():
+        raise ValueError(f"a path of {count} finite joint angles is needed, not an array {path.shape}")
+    if not 0.0 < speed <= 1.0:
+        raise ValueError(f"speed must lie in (0, 1], not {speed}")
+    if len(_distinct(path)) < 2:
+        # A motion to where the arm is: one period of standing still.
+        still = np.stack([path[0], path[-1]])
+        return JointTrajectory(np.array([0.0, PERIOD]), still, np.zeros_like(still))
+    smooth = round_corners(path)
+    velocity = description.velocity_limits * speed * 0.98
+    acceleration = description.acceleration_limits * speed * COMFORT
+    lengths = _timing(smooth, velocity, acceleration)
+    window = max(SMOOTHING, float((2 * acceleration / description.jerk_limits).max()))
+    return _sampled(smooth, lengths, window, description, speed)
+
+
+def _timing(smooth: RoundedPath, velocity: Array, acceleration: Array) -> Array:
+    """Path length at every `TICK` of the fastest motion from rest to rest, (k,)."""
+    algorithm, constraint = _toppra()
+    limits = [
+        constraint.JointVelocityConstraint(np.stack([-velocity, velocity], axis=1)),
+        constraint.JointAccelerationConstraint(np.stack([-acceleration, acceleration], axis=1)),
+    ]
+    # Pieces end on grid points, so that no step straddles a jump of curvature.
+    grid = [0.0]
+    for start, end in zip(smooth.starts[:-1], smooth.starts[1:], strict=True):
+        steps = int(np.clip(np.ceil((end - start) / 0.02), 4, 120)) if len(smooth.controls) < 60 else 2
+        grid.extend(np.linspace(start, end, steps + 1)[1:])
+    solver = algorithm.TOPPRA(limits, _Geometry(smooth), gridpoints=np.array(grid), solver_wrapper="seidel")
+    _, speeds, _ = solver.compute_parameterization(0.0, 0.0)
+    if speeds is None or not np.isfinite(speeds).all():
+        raise ValueError("no timing of this path exists within the limits")
+    points = np.array(grid)
+    steps = np.diff(points)
+    sums = speeds[:-1] + speeds[1:]
+    # Constant path acceleration between grid points.
+    times = np.concatenate([[0.0], np.cumsum(2 * steps / np.maximum(sums, 1e-9))])
+    moments = np.arange(0.0, times[-1] + TICK, TICK)
+    k = np.clip(np.searchsorted(times, moments, "right") - 1, 0, len(steps) - 1)
+    tau = np.minimum(moments - times[k], times[k + 1] - times[k])
+    gain = (speeds[k + 1] - speeds[k]) / (times[k + 1] - times[k])
+    lengths: Array = np.clip(points[k] + speeds[k] * tau + gain * tau**2 / 2, 0.0, smooth.length)
+    return lengths
+
+
+def _sampled(
+    smooth: RoundedPath, lengths: Array, window: float, description: RobotDescription, speed: float
+) -> JointTrajectory:
+    """Average over `window` [s], stretch if a limit is still passed, and sample."""
+    positions = smooth(lengths)
+    half = int(np.ceil(window / TICK))
+    padded = np.concatenate([np.repeat(positions[:1], half, 0), positions, np.repeat(positions[-1:], half, 0)])
+    total = np.cumsum(np.concatenate([np.zeros((1, padded.shape[1])), padded]), axis=0)
+    averaged = (total[half:] - total[:-half]) / half
+    averaged[0], averaged[-1] = positions[0], positions[-1]
+    stretch = _stretch(averaged, description, speed)
+    ticks = np.arange(len(averaged)) * TICK * stretch
+    count = max(2, int(np.ceil(ticks[-1] / PERIOD)) + 1)
+    # A whole number of periods: the last sample is the goal, at rest.
+    ticks *= (count - 1) * PERIOD / ticks[-1]
+    times = np.arange(count) * PERIOD
+    velocities = np.gradient(averaged, ticks, axis=0)
+    velocities[0] = velocities[-1] = 0.0
+    columns = range(averaged.shape[1])
+    return JointTrajectory(
+        times,
+        np.stack([np.interp(times, ticks, averaged[:, k]) for k in columns], axis=1),
+        np.stack([np.interp(times, ticks, velocities[:, k]) for k in columns], axis=1),
+    )
+
+
+def _stretch(positions: Array, description: RobotDescription, speed: float) -> float:
+    """By how much to slow down so that no limit is passed between samples of `TICK`; at least 1."""
+    ratios = [1.0]
+    # Differences over 10 ticks: what the controller, which reads every 10 ms, can feel.
+    stride = int(round(PERIOD / TICK))
+    share = speed * 0.96  # sampling and interpolation take the rest
+    limits = (
+        description.velocity_limits * speed,
+        description.acceleration_limits * share,
+        description.jerk_limits * 0.96,
+    )
+    values = positions
+    for order, limit in enumerate(limits, start=1):
+        values = (values[stride:] - values[:-stride]) / PERIOD
+        if len(values):
+            worst = float((np.abs(values) / limit).max())
+            ratios.append(worst ** (1.0 / order))
+    return max(ratios)
+
+
+def _distinct(path: Array) -> Array:
+    """Waypoints without those that repeat the one before."""
+    keep = [0]
+    for k in range(1, len(path)):
+        if np.linalg.norm(path[k] - path[keep[-1]]) > SAME:
+            keep.append(k)
+    kept: Array = path[keep]
+    if len(kept) > 1:
+        kept[-1] = path[-1]  # the goal itself, not one within a micrometre of it
+    return kept
+
+
+class _Geometry:
+    """The path as TOPP-RA asks for it."""
+
+    def __init__(self, smooth: RoundedPath) -> None:
+        self.smooth = smooth
+
+    def __call__(self, lengths: Any, order: int = 0) -> Array:
+        value = self.smooth(lengths, order)
+        return value[0] if np.isscalar(lengths) else value
+
+    @property
+    def dof(self) -> int:
+        return int(self.smooth.controls.shape[2])
+
+    @property
+    def path_interval(self) -> Array:
+        return np.array([0.0, self.smooth.length])
+
+    @property
+    def waypoints(self) -> tuple[Array, Array]:
+        return self.smooth.starts, self.smooth(self.smooth.starts)
+
+
+def _toppra() -> tuple[Any, Any]:
+    try:
+        logging.getLogger("toppra").setLevel(logging.ERROR)
+        from toppra import algorithm, constraint
+    except ImportError:
+        raise MissingDependency("timing needs toppra: pip install 'embodied-agent[mujoco]'") from None
+    return algorithm, constraint
