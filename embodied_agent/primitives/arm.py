@@ -1,0 +1,242 @@
+"""The arm as the primitives use it: every motion planned, supervised, measured, and told as a Result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from embodied_agent.control.collision import CollisionWorld
+from embodied_agent.control.kinematics import Kinematics
+from embodied_agent.control.obstacles import Held as HeldBox
+from embodied_agent.control.obstacles import Obstacles
+from embodied_agent.control.planning import MotionPlanner
+from embodied_agent.control.safety import Supervisor
+from embodied_agent.control.straight import follow_poses
+from embodied_agent.control.trajectory import time_parameterise
+from embodied_agent.types import Array, Grasp, Motion, Pose, Result, RobotState
+
+AT_HOME = 0.02  # [rad] from home that counts as being there
+ARRIVED = 0.012  # [m] between the tool and where it was sent
+SHRINK = 0.012  # [m] a held thing's box is made smaller on each side: it touches what it stood on
+UPRIGHT = 0.35  # [rad] that something held may tilt when it must stay upright
+
+
+class Arm:
+    """One robot arm behind its supervisor.
+
+    Args:
+        robot: The supervisor; nothing below it is reachable from here.
+        seed: Of every random choice in planning.
+    """
+
+    def __init__(self, robot: Supervisor, seed: int = 0) -> None:
+        self.robot = robot
+        self.description = robot.description
+        self.seed = seed
+        self.speed = 1.0
+        self.motions = 0
+        self.first_motion: float | None = None  # time.monotonic() of the first command that moved it
+        self.kinematics = Kinematics(robot.description)
+        self._world = CollisionWorld(robot.description, Obstacles())
+        self._planner = MotionPlanner(self.kinematics, self._world)
+
+    def state(self) -> RobotState:
+        """The newest reading."""
+        return self.robot.state()
+
+    def tool_pose(self) -> Pose:
+        """Where the tool is, from the measured joints."""
+        return self.kinematics.forward(self.state().positions)
+
+    def pointing_down(self, position: Array, closing_across: Array | None = None) -> Pose:
+        """A tool pose that looks straight down, the fingers closing across a horizontal direction."""
+        across = np.array([0.0, 1.0, 0.0]) if closing_across is None else np.asarray(closing_across)
+        z = np.array([0.0, 0.0, -1.0])
+        y = np.cross(z, across) if closing_across is not None else across
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.stack([np.cross(y, z), y, z], axis=1)
+        matrix[:3, 3] = position
+        return Pose.from_matrix(matrix)
+
+    def home(self, obstacles: Array, held: Any = None) -> Result:
+        """Go to the home pose, unless the arm is there."""
+        away = np.abs(self.state().positions - self.description.home_positions).max()
+        if away < AT_HOME:
+            return Result(evidence={"already_home": True})
+        return self._go(self.description.home_positions, obstacles, held)
+
+    def move_to(self, pose: Pose | Sequence[Pose], obstacles: Array, held: Any = None) -> Result:
+        """Bring the tool to a pose (or any of several) without touching anything."""
+        return self._go(pose, obstacles, held)
+
+    def move_straight(
+        self,
+        pose: Pose,
+        *,
+        speed: float,
+        max_force: float | None = None,
+        until_contact: float | None = None,
+        partial: bool = False,
+    ) -> Result:
+        """Lead the tool along a straight line.
+
+        Args:
+            pose: Where to.
+            speed: Share of the unit's speed.
+            max_force: Force at the tool that ends the motion as a failure [N].
+            until_contact: Force at the tool that ends the motion as a success [N].
+            partial: Going as far as the joints allow is good enough.
+        """
+        return self.follow_poses(
+            [pose], speed=speed, max_force=max_force, until_contact=until_contact, partial=partial
+        )
+
+    def follow_poses(
+        self,
+        poses: Sequence[Pose],
+        *,
+        speed: float = 0.3,
+        max_force: float | None = None,
+        until_contact: float | None = None,
+        partial: bool = False,
+    ) -> Result:
+        """Lead the tool through poses in straight lines; `value` are the tool poses on the way, measured."""
+        start = self.state().positions
+        line = follow_poses(self.kinematics, start, poses)
+        if not line.complete and not (partial and len(line.positions) > 1):
+            return Result(ok=False, reason=line.reason, evidence={"share_possible": round(line.fraction, 3)})
+        readings: list[Array] = []
+        motion = self._follow(line.positions, speed, max_force, until_contact, readings)
+        evidence = self._evidence(motion)
+        reached = self.kinematics.forward(motion.state.positions)
+        error = float(np.linalg.norm(reached.position - poses[-1].position))
+        contact = until_contact is not None and motion.peak_force >= until_contact
+        evidence |= {"position_error": round(error, 4)} | ({"contact": contact} if until_contact else {})
+        measured = [self.kinematics.forward(q) for q in readings[:: max(1, len(readings) // 40)]]
+        if motion.completed or contact or (partial and motion.duration > 0.1):
+            if motion.completed and not partial and not contact and error > ARRIVED:
+                reason = f"the tool stopped {error * 1000:.0f} mm short; {ARRIVED * 1000:.0f} mm are allowed"
+                return Result(measured, False, reason, evidence)
+            return Result(measured, True, "", evidence | ({"ended": motion.reason} if motion.reason else {}))
+        return Result(measured, False, motion.reason, evidence)
+
+    def wait(self, seconds: float) -> Result:
+        """Hold still."""
+        self.motions += 1
+        motion = self.robot.wait(seconds)
+        return Result(ok=motion.completed, reason=motion.reason, evidence={"waited": round(motion.duration, 2)})
+
+    def grip(self, width: float, force: float) -> Result:
+        """Move the fingers, and measure where they stopped and what they feel."""
+        self._moving()
+        motion = self.robot.grip(width, force)
+        evidence = {
+            "width": round(motion.state.gripper_width, 4),
+            "force": round(motion.state.gripper_force, 2),
+            "asked_width": round(width, 4),
+            "asked_force": round(force, 1),
+        }
+        return Result(ok=motion.completed, reason=motion.reason, evidence=evidence)
+
+    def first_reachable(self, grasps: Sequence[Grasp], obstacles: Array, back: float) -> tuple[Grasp | None, str]:
+        """The best grasp whose pose, and the way straight into it, the joints allow; or why there is none.
+
+        Args:
+            grasps: Best first.
+            obstacles: Points (N, 3) to keep off, without the object itself.
+            back: Length of the straight approach [m].
+        """
+        self._world.update(Obstacles(points=obstacles, table=None))
+        reason = "no grasp was proposed"
+        start = self.state().positions
+        for grasp in grasps[:24]:
+            before = grasp.pose.translated(-back * grasp.pose.rotation[:, 2])
+            solution = self.kinematics.inverse(before, start, attempts=6, random_seed=self.seed)
+            if not solution.found:
+                reason = f"the best of {len(grasps)} grasps is {solution.reason}"
+                continue
+            if (touch := self._world.contact(solution.positions)) is not None:
+                reason = f"before the grasp {touch}"
+                continue
+            line = follow_poses(self.kinematics, solution.positions, [grasp.pose])
+            if line.complete:
+                return grasp, ""
+            reason = line.reason
+        return None, reason
+
+    def first_turnable(self, grasps: Sequence[Grasp], angle: float, back: float) -> Grasp | None:
+        """The best grasp from which the tool can turn by `angle` [rad] about world z."""
+        start = self.state().positions
+        for grasp in grasps:
+            before = grasp.pose.translated(-back * grasp.pose.rotation[:, 2])
+            solution = self.kinematics.inverse(before, start, attempts=8, random_seed=self.seed)
+            if not solution.found:
+                continue
+            line = follow_poses(self.kinematics, solution.positions, [grasp.pose, *turned(grasp.pose, angle)])
+            if line.complete:
+                return grasp
+        return None
+
+    def spheres(self) -> Array | None:
+        """The robot's links where its joints say they are, (M, 4) as centre and radius [m]."""
+        return None
+
+    def _go(self, goal: Array | Pose | Sequence[Pose], obstacles: Array, held: Any) -> Result:
+        around = Obstacles(points=obstacles, table=0.0, held=_box(held))
+        self._world.update(around)
+        start = self.state().positions
+        plan = self._planner.plan(start, goal, seed=self.seed)
+        evidence: dict[str, Any] = {"planned_s": round(plan.seconds, 4), "method": plan.method}
+        if not plan.found:
+            return Result(ok=False, reason=plan.reason, evidence=evidence | {"obstacles": len(obstacles)})
+        motion = self._follow(plan.path, 1.0, None, None, None)
+        return Result(ok=motion.completed, reason=motion.reason, evidence=evidence | self._evidence(motion))
+
+    def _follow(
+        self,
+        path: Array,
+        speed: float,
+        max_force: float | None,
+        until_contact: float | None,
+        readings: list[Array] | None,
+    ) -> Motion:
+        trajectory = time_parameterise(path, self.description, speed=self.speed * speed)
+        self._moving()
+        return self.robot.follow(
+            trajectory, max_force=max_force, until_contact=until_contact, readings=readings
+        )
+
+    def _moving(self) -> None:
+        self.motions += 1
+        if self.first_motion is None:
+            self.first_motion = time.monotonic()
+
+    def _evidence(self, motion: Motion) -> dict[str, Any]:
+        tool = self.kinematics.forward(motion.state.positions)
+        return {
+            "tool": tool.position.round(4).tolist(),
+            "took_s": round(motion.duration, 3),
+            "tracking_error": round(motion.tracking_error, 4),
+            "peak_force": round(motion.peak_force, 1),
+        }
+
+
+def turned(pose: Pose, angle: float, steps: int = 24) -> list[Pose]:
+    """Poses that turn a tool about world z by `angle` [rad] in place, without the first."""
+    poses = []
+    for share in np.linspace(0.0, 1.0, steps + 1)[1:]:
+        half = share * angle / 2
+        turn = Pose(np.zeros(3), np.array([np.cos(half), 0.0, 0.0, np.sin(half)]))
+        poses.append(Pose(pose.position, (turn @ Pose(np.zeros(3), pose.quaternion)).quaternion))
+    return poses
+
+
+def _box(held: Any) -> HeldBox | None:
+    """A held thing as the collision world wants it, a little smaller than measured."""
+    if held is None:
+        return None
+    size = np.maximum(held.object.extent - 2 * SHRINK, 0.004)
+    return HeldBox(held.tool_from_object, size)

@@ -1,0 +1,103 @@
+"""What the primitives of one run share: the arm, the view, the person's points, the unit's preferences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from embodied_agent.perception.grasps import propose
+from embodied_agent.perception.hand import Hand
+from embodied_agent.primitives.arm import Arm
+from embodied_agent.primitives.view import View
+from embodied_agent.types import Array, Command, Grasp, Object, Pose
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """How the current unit wants its object treated (the keywords of `with unit(...)`).
+
+    Attributes:
+        approach: "above", "side", "front" or "any".
+        grasp_at: "body", "handle" or "rim"; "" lets the object's shape decide.
+        max_force: Gripper and contact force limit [N]; None = the robot's own.
+        keep_upright: Never tilt what is held.
+        speed: Share of the robot's speed limits, (0, 1].
+        avoid: Description of something to keep away from, or "".
+    """
+
+    approach: str = "any"
+    grasp_at: str = ""
+    max_force: float | None = None
+    keep_upright: bool = False
+    speed: float = 1.0
+    avoid: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the gripper holds, as measured when it closed.
+
+    Attributes:
+        object: The thing, as last seen before the grasp.
+        tool_from_object: Its pose in the tool frame.
+        width: Measured finger opening on it [m].
+    """
+
+    object: Object
+    tool_from_object: Pose
+    width: float
+
+
+@dataclass
+class Context:
+    """The state of one run. The interpreter pushes unit preferences; primitives read and write the rest."""
+
+    arm: Arm
+    view: View
+    command: Command
+    held: Held | None = None
+    intended: tuple[Object, Grasp] | None = None  # set by propose_grasp, turned into `held` on contact
+    failed_grasps: dict[str, list[Pose]] = field(default_factory=dict)  # per object id, tool poses in the world
+    remarks: list[str] = field(default_factory=list)
+    preferences: Preferences = field(default_factory=Preferences)
+    memory: dict[str, Any] = field(default_factory=dict)  # earlier readings, e.g. a knob's first angle
+
+    @contextmanager
+    def unit(self, preferences: Mapping[str, Any]) -> Iterator[None]:
+        """Apply a unit's preferences to everything inside its block."""
+        outer = self.preferences
+        self.preferences = replace(outer, **preferences)
+        self.arm.speed = self.preferences.speed
+        try:
+            yield
+        finally:
+            self.preferences = outer
+            self.arm.speed = outer.speed
+
+    def obstacles(self, *near: Object) -> Array:
+        """Points (N, 3) [m] that the arm must keep off: all that was seen but what is held, and `near`."""
+        out = {item.id for item in near}
+        if self.held is not None:
+            out.add(self.held.object.id)
+        return self.view.obstacles(out)
+
+    def grasps(self, item: Object, at: str, approach: str) -> list[Grasp]:
+        """Ranked grasps on a thing, free of what was seen around it."""
+        handle = self.view.handle_of(item)
+        near = [item] if handle is None else [item, handle]
+        return propose(
+            item,
+            Hand.of(self.arm.description.gripper),
+            approach=approach,
+            grasp_at="" if at == "auto" else at,
+            obstacles=self.obstacles(*near),
+            handle=handle,
+            viewpoint=self.view.look().camera.world_from_camera.position,
+        )
+
+    def clicked(self, point: int) -> tuple[float, float] | None:
+        """The person's clicked pixel number `point` (from 1), or None."""
+        points = self.command.points
+        return points[point - 1] if 1 <= point <= len(points) else None

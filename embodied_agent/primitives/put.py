@@ -1,0 +1,81 @@
+"""Where to put things down."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from embodied_agent.perception import placement
+from embodied_agent.perception.relations import is_inside, is_on
+from embodied_agent.primitives.context import Context
+from embodied_agent.primitives.registry import primitive
+from embodied_agent.signature import Type
+from embodied_agent.types import Array, Object, Pose, Result
+
+
+@primitive(returns=Type.POSE, effect="perceive", for_skills=True)
+def propose_placement(
+    context: Context,
+    object: Object,
+    inside: Object | None = None,
+    on: Object | None = None,
+    beside: Object | None = None,
+    at: Pose | None = None,
+    side: Literal["any", "left", "right", "front", "behind"] = "any",
+) -> Result:
+    """The pose that a held thing's centre should get when the hand lets go.
+
+    Args:
+        object: What is held.
+        inside: The container it goes into.
+        on: What it goes on top of.
+        beside: What it goes next to.
+        at: The place its centre goes over.
+        side: With `beside`, on which side.
+    """
+    view = context.view
+    thing = context.held.object if context.held is not None else view.known(object)
+    yaw, extent = _yaw(thing.pose), thing.extent
+    if inside is not None:
+        found = _inside(context, thing, view.known(inside), yaw)
+    elif on is not None:
+        support = view.known(on)
+        standing = [x for x in view.near(support) if x.id != thing.id and is_on(x, support).value]
+        found = placement.on(support, extent, contents=standing, yaw=yaw)
+    else:
+        table = placement.Table(context.obstacles(thing), view.scene.table.offset)
+        if beside is not None:
+            found = table.beside(view.known(beside), extent, side=side, yaw=yaw)
+        elif at is not None:
+            found = table.at(at.position, extent, yaw=yaw)
+        else:
+            return Result(ok=False, reason="nothing says where to put it")
+    if not found.ok:
+        return found
+    return Result(value=found.value.pose, evidence=found.evidence)
+
+
+@primitive(returns=Type.POSE, effect="perceive")
+def free_spot(context: Context) -> Result:
+    """A free place on the table within reach; fails if the table is full."""
+    held = context.held
+    extent: Array | None = held.object.extent if held is not None else None
+    near: tuple[Object, ...] = (held.object,) if held is not None else ()
+    table = placement.Table(context.obstacles(*near), context.view.scene.table.offset)
+    found = table.free_spot(extent)
+    return Result(found.value.pose, True, "", found.evidence) if found.ok else found
+
+
+def _inside(context: Context, thing: Object, container: Object, yaw: float) -> Result:
+    view = context.view
+    cabinet = view.body_of(container)
+    contents = [
+        x for x in view.near(container) if x.id != thing.id and is_inside(x, container, cabinet=cabinet).value
+    ]
+    return placement.inside(container, thing.extent, contents=contents, cabinet=cabinet, yaw=yaw)
+
+
+def _yaw(pose: Pose) -> float:
+    rotation = pose.rotation
+    return float(np.arctan2(rotation[1, 0], rotation[0, 0]))

@@ -1,0 +1,231 @@
+"""Questions about the world, each answered by a measurement in a new image."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+
+from embodied_agent.perception import relations, states
+from embodied_agent.primitives.articulate import DIRECTIONS
+from embodied_agent.primitives.context import Context
+from embodied_agent.primitives.registry import primitive
+from embodied_agent.signature import Range, Type, Unit
+from embodied_agent.types import Object, Pose, Result
+
+PUSH_SHORT, PUSH_LONG, PUSH_ASIDE = 0.5, 0.06, 0.05  # share of the way; [m] beyond it; [m] off it
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def is_inside(context: Context, object: Object, container: Object) -> Result:
+    """Whether a thing lies in a container or an open drawer.
+
+    Args:
+        object: The thing.
+        container: Bowl, mug, box, bin or drawer.
+    """
+    view = context.view
+    thing, around = view.known(object), view.known(container)
+    return relations.is_inside(thing, around, cabinet=view.body_of(around), now=view.now)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def is_on(context: Context, object: Object, support: Object) -> Result:
+    """Whether a thing stands on top of another.
+
+    Args:
+        object: The thing.
+        support: What is below it.
+    """
+    view = context.view
+    return relations.is_on(view.known(object), view.known(support), now=view.now)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def is_beside(context: Context, object: Object, other: Object) -> Result:
+    """Whether a thing stands next to another, at the same height.
+
+    Args:
+        object: The thing.
+        other: Its neighbour.
+    """
+    view = context.view
+    return relations.is_beside(view.known(object), view.known(other), now=view.now)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def left_of(context: Context, object: Object, other: Object) -> Result:
+    """Whether a thing is to the left of another, as the robot sees it.
+
+    Args:
+        object: The thing.
+        other: What it is compared with.
+    """
+    return _lies(context, object, "left", other)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def right_of(context: Context, object: Object, other: Object) -> Result:
+    """Whether a thing is to the right of another, as the robot sees it.
+
+    Args:
+        object: The thing.
+        other: What it is compared with.
+    """
+    return _lies(context, object, "right", other)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def in_front_of(context: Context, object: Object, other: Object) -> Result:
+    """Whether a thing is nearer to the robot than another.
+
+    Args:
+        object: The thing.
+        other: What it is compared with.
+    """
+    return _lies(context, object, "front", other)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def behind(context: Context, object: Object, other: Object) -> Result:
+    """Whether a thing is farther from the robot than another.
+
+    Args:
+        object: The thing.
+        other: What it is compared with.
+    """
+    return _lies(context, object, "behind", other)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def is_at(context: Context, object: Object, pose: Pose) -> Result:
+    """Whether a thing stands at a place.
+
+    Args:
+        object: The thing.
+        pose: The place.
+    """
+    view = context.view
+    return relations.is_at(view.known(object), pose.position, now=view.now)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def is_open(context: Context, part: Object) -> Result:
+    """Whether a drawer or door stands open.
+
+    Args:
+        part: The drawer or door.
+    """
+    view = context.view
+    now = view.known(part)
+    return states.is_open(now, view.body_of(now), first=view.first(part), now=view.now)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def is_closed(context: Context, part: Object) -> Result:
+    """Whether a drawer or door is shut.
+
+    Args:
+        part: The drawer or door.
+    """
+    view = context.view
+    now = view.known(part)
+    return states.is_closed(now, view.body_of(now), first=view.first(part), now=view.now)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def is_pressed(context: Context, button: Object) -> Result:
+    """Whether a button was pressed home: by the force and travel felt, or by how low its cap is seen.
+
+    Args:
+        button: The button.
+    """
+    felt = context.memory.get(f"pressed:{button.id}")
+    if felt is not None:
+        return Result(value=bool(felt["pressed"]), evidence=felt)
+    view = context.view
+    return states.is_pressed(view.known(button), view.first(button), now=view.now)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive")
+def is_turned(context: Context, knob: Object) -> Result:
+    """Whether a knob was turned, by the angle last asked for if there was one.
+
+    Args:
+        knob: The knob.
+    """
+    view = context.view
+    asked = context.memory.get(f"asked:{knob.id}")
+    seen = states.is_turned(view.known(knob), view.first(knob), angle=asked, tolerance=0.35, now=view.now)
+    led = context.memory.get(f"turned:{knob.id}")
+    return seen if led is None else Result(seen.value, seen.ok, seen.reason, {**seen.evidence, "hand_turned": led})
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True, exactly_one=())
+def is_placed(
+    context: Context,
+    object: Object,
+    inside: Object | None = None,
+    on: Object | None = None,
+    beside: Object | None = None,
+    at: Pose | None = None,
+    side: Literal["any", "left", "right", "front", "behind"] = "any",
+) -> Result:
+    """Whether a thing came to lie where it was put.
+
+    Args:
+        object: The thing.
+        inside: The container it should be in.
+        on: The support it should be on.
+        beside: The neighbour it should be next to.
+        at: The place it should be at.
+        side: With `beside`, on which side.
+    """
+    if inside is not None:
+        return is_inside(context, object, inside)
+    if on is not None:
+        return is_on(context, object, on)
+    view = context.view
+    if beside is not None:
+        return relations.is_beside(view.known(object), view.known(beside), side=side, now=view.now)
+    if at is not None:
+        return is_at(context, object, at)
+    return Result(ok=False, reason="nothing says where it should be")
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True)
+def is_displaced(
+    context: Context,
+    object: Object,
+    direction: Literal["left", "right", "forward", "backward"],
+    distance: Annotated[float, Range(0.02, 0.3), Unit("m")],
+) -> Result:
+    """Whether a thing went a distance in a direction since it was first seen.
+
+    Args:
+        object: The thing, as it was before.
+        direction: As the robot sees it.
+        distance: How far it should have gone.
+    """
+    newest = context.view.again(object)
+    if newest is None:
+        return Result(ok=False, reason=f"{object.description!r} is no longer seen")
+    way = DIRECTIONS[direction]
+    step = newest.position - object.position
+    along = float(step @ way)
+    aside = float(np.linalg.norm((step - along * way)[:2]))
+    value = PUSH_SHORT * distance <= along <= distance + PUSH_LONG and aside <= PUSH_ASIDE
+    return Result(
+        value=value,
+        evidence={
+            "moved_along": round(along, 4),
+            "asked": distance,
+            "moved_aside": round(aside, 4),
+            "largest_aside": PUSH_ASIDE,
+        },
+    )
+
+
+def _lies(context: Context, object: Object, side: str, other: Object) -> Result:
+    view = context.view
+    return relations.lies(view.known(object), side, view.known(other), now=view.now)

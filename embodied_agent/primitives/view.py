@@ -1,0 +1,120 @@
+"""What the robot sees: newest images turned into measured things, for the primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from embodied_agent.perception.scene import Scene
+from embodied_agent.types import Array, Frame, Grounding, Object, Pose
+
+if TYPE_CHECKING:
+    from embodied_agent.perception.grounder import Grounder
+    from embodied_agent.primitives.arm import Arm
+
+BODIES = {"drawer": "cabinet", "drawer_handle": "cabinet", "door": "cupboard", "door_handle": "cupboard"}
+HANDLES = {"drawer": "drawer_handle", "door": "door_handle"}
+CLOSE_LOOK = 0.35  # [m] above a thing from which the wrist camera looks at it
+
+
+class View:
+    """The cameras, and the memory of what they saw.
+
+    Args:
+        arm: Whose cameras and joints these are.
+        grounder: Names what the pixels show.
+        fixed: Name of the fixed camera.
+        seen: Called with every frame that was looked at, for the report.
+    """
+
+    def __init__(
+        self, arm: Arm, grounder: Grounder, fixed: str, seen: Callable[[Frame], None] | None = None
+    ) -> None:
+        self.arm = arm
+        self.scene = Scene(grounder)
+        self.fixed = fixed
+        self._seen = seen
+        self._frame: Frame | None = None
+        self._motions = -1
+
+    def look(self) -> Frame:
+        """The newest frame of the fixed camera, taken in; the last one if nothing moved since."""
+        if self._frame is None or self.arm.motions != self._motions:
+            self._frame = self.arm.robot.capture(self.fixed)
+            self._motions = self.arm.motions
+            self.scene.look(self._frame, robot_spheres=self.arm.spheres())
+            if self._seen is not None:
+                self._seen(self._frame)
+        return self._frame
+
+    @property
+    def now(self) -> float:
+        """Time of the newest look [s]; things measured earlier are not seen now."""
+        return self.look().stamp
+
+    def find(self, phrase: str) -> tuple[tuple[Object, ...], Grounding]:
+        """The things that a phrase means in the newest image, and the model's reading of it."""
+        frame = self.look()
+        return self.scene.find(frame, phrase)
+
+    def again(self, item: Object) -> Object | None:
+        """A known thing as the newest image shows it; None if it is not seen there."""
+        self.look()
+        newest = self.scene.get(item.id)
+        return newest if newest is not None and newest.stamp >= self.now - 1e-6 else None
+
+    def known(self, item: Object) -> Object:
+        """A known thing as last measured, seen now or not."""
+        self.look()
+        return self.scene.get(item.id) or item
+
+    def first(self, item: Object) -> Object | None:
+        """A known thing as first measured in this run."""
+        return self.scene.first(item.id)
+
+    def body_of(self, part: Object) -> Object | None:
+        """The cabinet or cupboard that a drawer or door belongs to, if it was seen."""
+        kind = BODIES.get(part.kind)
+        bodies = [item for item in self.scene.objects if item.kind == kind]
+        return min(bodies, key=lambda body: _apart(body, part), default=None)
+
+    def handle_of(self, part: Object) -> Object | None:
+        """The handle of a drawer or door as last seen."""
+        if part.kind in HANDLES.values():
+            return part
+        handles = [item for item in self.scene.objects if item.kind == HANDLES.get(part.kind)]
+        return min(handles, key=lambda handle: _apart(handle, part), default=None)
+
+    def near(self, item: Object, radius: float = 0.25) -> list[Object]:
+        """Other remembered things with their centres within `radius` [m] horizontally."""
+        return [
+            other
+            for other in self.scene.objects
+            if other.id != item.id
+            and float(((other.position[:2] - item.position[:2]) ** 2).sum()) < radius**2
+        ]
+
+    def object_at(self, pixel: tuple[float, float]) -> Object | None:
+        """The thing at a pixel of the fixed camera."""
+        self.look()
+        return self.scene.object_at(pixel, self.fixed)
+
+    def surface_at(self, pixel: tuple[float, float]) -> Pose | None:
+        """The surface point at a pixel of the fixed camera, z up."""
+        self.look()
+        return self.scene.surface_at(pixel, self.fixed)
+
+    def obstacles(self, except_ids: Iterable[str] = ()) -> Array:
+        """Where the arm must not go, as points (N, 3) [m] one per voxel."""
+        self.look()
+        return self.scene.obstacle_points(tuple(except_ids))
+
+
+def _apart(a: Object, b: Object) -> float:
+    return float(((a.position - b.position) ** 2).sum())
+
+
+def others(items: Sequence[Object], out: Iterable[Object]) -> list[Object]:
+    """The items without some of them, by id."""
+    ids = {item.id for item in out}
+    return [item for item in items if item.id not in ids]
