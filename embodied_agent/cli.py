@@ -1,0 +1,311 @@
+"""The command line: thin commands over the library, one clear line for every error.
+
+Exit codes: 0 done · 1 internal error · 2 bad input · 3 program not accepted · 4 planner or weights
+· 5 robot, camera or rendering · 6 safety stop · 7 package missing · 10 ran, but failed · 11 refused
+· 12 asked back · 130 cancelled
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from embodied_agent.errors import BadInput, EmbodiedAgentError, ProgramError
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 internal error, 2 bad input, 3 program not accepted, 4 planner or weights, "
+    "5 robot, camera or rendering, 6 safety stop, 7 package missing, 10 ran but failed, 11 refused, "
+    "12 asked back, 130 cancelled."
+)
+
+app = typer.Typer(
+    help=f"A sentence in, a checked robot program out, a measured result.\n\n{EXIT_CODES}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+bench = typer.Typer(
+    help="Measure: success on the tabletop families, and speed.\n\n"
+    "Example: embodied-agent bench tabletop --episodes 50 --families place_in,stack",
+    no_args_is_help=True,
+)
+app.add_typer(bench, name="bench")
+
+Robot = Annotated[str, typer.Option("--robot", help="Name in configs/robots, or a YAML file.")]
+Planner = Annotated[
+    str, typer.Option("--planner", help="builtin, openai, transformers, scripted, or a YAML file.")
+]
+PlannerUrl = Annotated[str, typer.Option("--planner-url", help="Server of planner openai.")]
+Model = Annotated[str, typer.Option("--model", help="Model name (openai) or folder (transformers, builtin).")]
+Perception = Annotated[str, typer.Option("--perception", help="camera; or truth, for ablation only.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The same seed, the same run.")]
+Json = Annotated[bool, typer.Option("--json", help="One line of JSON on stdout.")]
+
+
+@app.callback()
+def main_options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Options before the command."""
+    if debug:
+        os.environ["EMBODIED_AGENT_DEBUG"] = "1"
+
+
+@app.command(epilog=EXIT_CODES)
+def run(
+    task: Annotated[str, typer.Argument(help='What to do, e.g. "put the red cube in the bowl".')],
+    scene: Annotated[str, typer.Option(help="Scene file, name in configs/scenes, or tabletop.")] = "tabletop",
+    seed: Seed = 0,
+    robot: Robot = "panda",
+    planner: Planner = "builtin",
+    planner_url: PlannerUrl = "",
+    model: Model = "",
+    perception: Perception = "camera",
+    point: Annotated[
+        list[str] | None, typer.Option("--point", help="Clicked pixel x,y of the overhead image; repeatable.")
+    ] = None,
+    depth_noise: Annotated[bool, typer.Option("--depth-noise", help="Depth as a real camera gives it.")] = False,
+    deadline: Annotated[
+        float, typer.Option(min=1.0, max=86400.0, help="Give up after this many seconds.")
+    ] = 300.0,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Show the program and ask before moving.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for program.py, events.jsonl, report.html, video.mp4.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Do one task: plan, check, move, measure.
+
+    Example: embodied-agent run "put the red cube in the bowl" --seed 3 --out runs/first
+    """
+    from embodied_agent.console.running import RunOptions, run_task
+
+    options = RunOptions(
+        task, scene, seed, robot, planner, planner_url, model, perception, tuple(point or ()), depth_noise,
+        deadline, confirm, out, as_json,
+    )  # fmt: skip
+    raise typer.Exit(run_task(options))
+
+
+@app.command(epilog=EXIT_CODES)
+def plan(
+    task: Annotated[str, typer.Argument(help="What to do.")],
+    scene: Annotated[str, typer.Option(help="Scene file, name in configs/scenes, or tabletop.")] = "tabletop",
+    seed: Seed = 0,
+    robot: Robot = "panda",
+    planner: Planner = "builtin",
+    planner_url: PlannerUrl = "",
+    model: Model = "",
+    point: Annotated[list[str] | None, typer.Option("--point", help="Clicked pixel x,y; repeatable.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write and check the program for a task; move nothing.
+
+    Example: embodied-agent plan "open the top drawer" --seed 3
+    """
+    from embodied_agent.console.running import RunOptions, plan_task
+
+    options = RunOptions(
+        task, scene, seed, robot, planner, planner_url, model, points=tuple(point or ()), as_json=as_json
+    )
+    raise typer.Exit(plan_task(options))
+
+
+@app.command(epilog=EXIT_CODES)
+def check(
+    file: Annotated[Path, typer.Argument(help="A program; - reads it from standard input.")],
+) -> None:
+    """Check a program without a robot; every problem with line and column.
+
+    Example: embodied-agent check runs/first/program.py
+    """
+    from embodied_agent.console.programs import check_file
+
+    raise typer.Exit(check_file(file))
+
+
+@app.command()
+def primitives(
+    skills: Annotated[bool, typer.Option("--skills", help="Skills only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what programs can call, with types, ranges and units.
+
+    Example: embodied-agent primitives --skills
+    """
+    from embodied_agent.console.programs import list_primitives
+
+    list_primitives(skills_only=skills, as_json=as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 = from anywhere.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    planner: Annotated[str, typer.Option("--planner", help="builtin, or a YAML file of one.")] = "builtin",
+    model: Model = "",
+) -> None:
+    """Offer the built-in model over the OpenAI protocol, so that the robot host needs no torch.
+
+    Example: embodied-agent serve --port 8000
+    then, on the robot: embodied-agent run "..." --planner openai --planner-url http://HOST:8000/v1
+    """
+    from embodied_agent.console.serving import serve_model
+
+    serve_model(host, port, planner, model)
+
+
+@app.command()
+def doctor(
+    robot: Annotated[str, typer.Option("--robot", help="Check this robot's description too.")] = "",
+) -> None:
+    """Check this machine, and a robot's description; say what to mend.
+
+    Example: embodied-agent doctor --robot xarm6
+    """
+    from embodied_agent.console.doctor import examine
+
+    raise typer.Exit(examine(robot))
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(help="What run --out wrote.")],
+    report: Annotated[bool, typer.Option("--report", help="Only write report.html anew.")] = False,
+    speed: Annotated[float, typer.Option(min=0.1, max=1000.0, help="Times real time.")] = 4.0,
+) -> None:
+    """Play a recorded run's tree in the terminal, and write its report anew.
+
+    Example: embodied-agent replay runs/first
+    """
+    from embodied_agent.console.replaying import replay_run
+
+    replay_run(folder, only_report=report, speed=speed)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def train(context: typer.Context) -> None:
+    """Train the built-in model from scratch on scenes that this project renders; resumes.
+
+    Example: embodied-agent train --out runs/model
+    """
+    from embodied_agent.training.train import main as train_main
+
+    raise typer.Exit(train_main(context.args) or 0)
+
+
+@bench.command("tabletop", epilog=EXIT_CODES)
+def bench_tabletop(
+    episodes: Annotated[int, typer.Option(min=1, max=10000, help="Episodes of each family.")] = 50,
+    seed: Seed = 0,
+    families: Annotated[str, typer.Option(help="Comma-separated; all if empty.")] = "",
+    robot: Robot = "panda",
+    planner: Planner = "builtin",
+    planner_url: PlannerUrl = "",
+    model: Model = "",
+    perception: Perception = "camera",
+    combinations: Annotated[
+        bool, typer.Option("--combinations", help="All four of planner x perception, side by side.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes side by side.")] = 1,
+    depth_noise: Annotated[bool, typer.Option("--depth-noise", help="Depth as a real camera gives it.")] = False,
+    videos: Annotated[int, typer.Option(min=0, max=50, help="Films in the report.")] = 6,
+    deadline: Annotated[float, typer.Option(min=1.0, help="Give an episode up after this many seconds.")] = 180.0,
+    out: Annotated[Path, typer.Option("--out", help="Folder; a second call goes on where one was.")] = Path(
+        "runs/bench"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Success by simulator truth, false success and speed, per family.
+
+    Example: embodied-agent bench tabletop --episodes 10 --families place_in,open --workers 2
+    """
+    from embodied_agent.benchmark.runner import BenchOptions
+    from embodied_agent.console.benching import bench_families
+
+    options = BenchOptions(
+        episodes=episodes, seed=seed, families=tuple(f.strip() for f in families.split(",") if f.strip()),
+        robot=robot, planner=planner, planner_url=planner_url, model=model, perception=perception,
+        depth_noise=depth_noise, deadline=deadline, videos=videos,
+    )  # fmt: skip
+    raise typer.Exit(bench_families(options, out, workers, combinations=combinations, as_json=as_json))
+
+
+@bench.command("latency")
+def bench_latency(
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Measurements of each figure.")] = 20,
+    seed: Seed = 0,
+    robot: Robot = "panda",
+    planner: Planner = "builtin",
+    planner_url: PlannerUrl = "",
+    model: Model = "",
+    as_json: Json = False,
+) -> None:
+    """Planner, first motion, perception, motion planning, physics, memory: p50 and p95.
+
+    Example: embodied-agent bench latency --repeats 20
+    """
+    from embodied_agent.console.benching import show_latency
+
+    show_latency(repeats, seed, robot, planner, planner_url, model, as_json=as_json)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit code. No traceback reaches a person unless asked for."""
+    # Off-screen rendering is the only kind here; read when mujoco is first imported.
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    try:
+        command = typer.main.get_command(app)
+        code = command.main(args=arguments, prog_name="embodied-agent", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, click.Abort):
+        return complain("cancelled", 130)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx is not None else "embodied-agent"
+        return complain(f"{error.format_message()} (see {where} --help)", 2)
+    except click.ClickException as error:
+        return complain(error.format_message(), 2)
+    except ProgramError as error:
+        _traceback_if_asked()
+        return complain(f"the program was not accepted: {error}", error.exit_code)
+    except EmbodiedAgentError as error:
+        _traceback_if_asked()
+        return complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone
+        return 0
+    except OSError as error:
+        _traceback_if_asked()
+        return complain(f"{error.filename or 'system'}: {error.strerror or error}", BadInput.exit_code)
+    except Exception as error:
+        _traceback_if_asked()
+        words = f"internal: {type(error).__name__}: {error}; --debug before the command shows where"
+        return complain(words, 1)
+
+
+def complain(message: str, code: int) -> int:
+    """One line on stderr."""
+    line = " ".join(message.split()).encode("utf-8", "backslashreplace").decode()
+    print(f"error: {line[:2000]}", file=sys.stderr)
+    return code
+
+
+def _traceback_if_asked() -> None:
+    if os.environ.get("EMBODIED_AGENT_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
