@@ -12,11 +12,13 @@ from embodied_agent.control.collision import CollisionWorld
 from embodied_agent.control.kinematics import Kinematics
 from embodied_agent.control.rrt import connect
 from embodied_agent.control.straight import follow_poses
+from embodied_agent.control.trajectory import ROUNDING, rounded_waypoints
 from embodied_agent.types import Array, Pose
 
 CHECK_STEP = 0.01  # [rad] between collision checks on a found path
 GOALS = 4  # inverse solutions considered for one pose
 LIFTS = (0.08, 0.16, 0.26)  # [m] tried before sampling: most things in the way stand on a table
+ROUNDINGS = (ROUNDING, 0.05, 0.01)  # [rad] tried in turn
 
 # Says why a goal is not acceptable ("" = it is), e.g. that no straight approach follows it.
 Accept = Callable[[Array], str]
@@ -107,7 +109,8 @@ class MotionPlanner:
             return done(nothing, f"no path found within {seconds:.1f} s", "none")
         if path is None:
             return done(nothing, reason, method)
-        return done(np.concatenate([lead[:-1], path]), "", method)
+        path, reason = self._rounded(query, np.concatenate([lead[:-1], path]), len(lead) > 1)
+        return done(path, reason, method)
 
     def _outside_limits(self, positions: Array, what: str) -> str:
         description = self.kinematics.description
@@ -195,6 +198,24 @@ class MotionPlanner:
         if final is not None:
             return None, f"no free path: {final[1]}", "rrt"
         return path, "", "rrt"
+
+    def _rounded(self, query: _Query, path: Array, started_in_contact: bool) -> tuple[Array, str]:
+        """The path with its corners rounded as the trajectory will round them, and free still."""
+        if len(path) < 3 or started_in_contact:
+            return path, ""
+        reason = ""
+        for rounding in ROUNDINGS:
+            smooth = _thinned(rounded_waypoints(path, CHECK_STEP, rounding))
+            try:
+                found = self.world.path_contact(smooth, CHECK_STEP, query.deadline)
+            except TimeoutError:
+                found = None
+                reason = "the time for planning ran out"
+                break
+            if found is None and not self._tilts(query, smooth):
+                return smooth, ""
+            reason = f"no free path: {found[1] if found is not None else 'it would tilt what it carries'}"
+        return path[:0], reason
 
     def _raised(self, query: _Query, start: Array, goals: list[Array]) -> Array | None:
         """Up, across in joint space, and down; where the tool stays upright, across in a line."""

@@ -85,12 +85,12 @@ def round_corners(path: Array, rounding: float = ROUNDING) -> RoundedPath:
     return RoundedPath(np.array(controls), np.concatenate([[0.0], np.cumsum(lengths)]))
 
 
-def rounded_waypoints(path: Array, step: float = 0.02) -> Array:
+def rounded_waypoints(path: Array, step: float = 0.02, rounding: float = ROUNDING) -> Array:
     """Joints (T, n) along the rounded path, for checking it against collisions."""
     path = np.asarray(path, dtype=np.float64)
     if len(_distinct(path)) < 2:
         return path[:1]
-    smooth = round_corners(path)
+    smooth = round_corners(path, rounding)
     return smooth(np.linspace(0.0, smooth.length, max(2, int(np.ceil(smooth.length / step)) + 1)))
 
 
@@ -234,6 +234,11 @@ class _Geometry:
     @property
     def waypoints(self) -> tuple[Array, Array]:
         return self.smooth.starts, self.smooth(self.smooth.starts)
+
+
+def warm_up() -> None:
+    """Import what the first trajectory needs (most of a second), so that no motion waits for it."""
+    _toppra()
 
 
 def _toppra() -> tuple[Any, Any]:
