@@ -104,7 +104,8 @@ class Description:
             (self.relation, ("", *RELATIONS), "relation"),
         ):
             if value not in allowed:
-                raise BadInput(f"description: unknown {what} {value!r}, known: {', '.join(filter(None, allowed))}")
+                known = ", ".join(filter(None, allowed))
+                raise BadInput(f"description: unknown {what} {value!r}, known: {known}")
         if bool(self.relation) != (self.reference is not None):
             raise BadInput("description: a relation and its reference go together")
 

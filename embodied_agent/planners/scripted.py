@@ -87,7 +87,8 @@ class ScriptedPlanner:
 
 def _check_repairable(goal: g.Goal, failures: tuple[Failure, ...]) -> None:
     if len(failures) > _REPAIRS:
-        raise PlannerError(f"{len(failures)} attempts failed, the last at {failures[-1].node}: {failures[-1].reason}")
+        last = failures[-1]
+        raise PlannerError(f"{len(failures)} attempts failed, the last at {last.node}: {last.reason}")
     moved = any(node.startswith("place(") for failure in failures for node in failure.done)
     if isinstance(goal, g.Swap) and moved:
         raise PlannerError("one of the two things has already left its place, so the swap cannot start again")
