@@ -20,7 +20,17 @@ DONE, FAILED, REFUSED, ASKED, CANCELLED, STOPPED = (
     "stopped",
 )
 
-PACKAGES = ("embodied_agent", "numpy", "mujoco", "mink", "ompl", "toppra", "open3d-cpu", "torch", "transformers")
+PACKAGES = (
+    "embodied_agent",
+    "numpy",
+    "mujoco",
+    "mink",
+    "ompl",
+    "toppra",
+    "open3d-cpu",
+    "torch",
+    "transformers",
+)
 
 
 @dataclass(frozen=True)

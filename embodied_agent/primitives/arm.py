@@ -15,7 +15,7 @@ from embodied_agent.control.obstacles import Obstacles
 from embodied_agent.control.planning import MotionPlanner
 from embodied_agent.control.safety import Supervisor
 from embodied_agent.control.straight import follow_poses
-from embodied_agent.control.trajectory import time_parameterise
+from embodied_agent.control.trajectory import parameterize
 from embodied_agent.types import Array, Grasp, Motion, Pose, Result, RobotState
 
 AT_HOME = 0.02  # [rad] from home that counts as being there
@@ -127,7 +127,9 @@ class Arm:
         """Hold still."""
         self.motions += 1
         motion = self.robot.wait(seconds)
-        return Result(ok=motion.completed, reason=motion.reason, evidence={"waited": round(motion.duration, 2)})
+        return Result(
+            ok=motion.completed, reason=motion.reason, evidence={"waited": round(motion.duration, 2)}
+        )
 
     def grip(self, width: float, force: float) -> Result:
         """Move the fingers, and measure where they stopped and what they feel."""
@@ -141,7 +143,9 @@ class Arm:
         }
         return Result(ok=motion.completed, reason=motion.reason, evidence=evidence)
 
-    def first_reachable(self, grasps: Sequence[Grasp], obstacles: Array, back: float) -> tuple[Grasp | None, str]:
+    def first_reachable(
+        self, grasps: Sequence[Grasp], obstacles: Array, back: float
+    ) -> tuple[Grasp | None, str]:
         """The best grasp whose pose, and the way straight into it, the joints allow; or why there is none.
 
         Args:
@@ -203,7 +207,7 @@ class Arm:
         until_contact: float | None,
         readings: list[Array] | None,
     ) -> Motion:
-        trajectory = time_parameterise(path, self.description, speed=self.speed * speed)
+        trajectory = parameterize(self.description, path, self.speed * speed)
         self._moving()
         return self.robot.follow(
             trajectory, max_force=max_force, until_contact=until_contact, readings=readings

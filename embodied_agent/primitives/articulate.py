@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 
 from embodied_agent.perception import articulation, states
-from embodied_agent.primitives.context import Context
 from embodied_agent.primitives.arm import turned
+from embodied_agent.primitives.context import Context
 from embodied_agent.primitives.move import CONTACT, PREGRASP
 from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Range, Type, Unit
@@ -60,7 +60,9 @@ def explore_joint(context: Context, joint: Joint, opening: bool = True) -> Resul
         return moved
     refined = articulation.refine(joint, moved.value)
     # A part that hardly moves (shut already, or open to its stop) keeps the estimate from its shape.
-    return Result(value=refined.value, evidence={**moved.evidence, **refined.evidence, "note": refined.reason})
+    return Result(
+        value=refined.value, evidence={**moved.evidence, **refined.evidence, "note": refined.reason}
+    )
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -82,7 +84,9 @@ def follow_joint(
     led = articulation.travel_between(joint, context.memory.get("led_from", here).position, here.position)
     amount = (to - before.value) * joint.range - led
     if to < 0.05:
-        amount -= SHUT * (1.0 if joint.type == "prismatic" else 1.0 / max(_radius(joint, here.position), 0.05))
+        amount -= SHUT * (
+            1.0 if joint.type == "prismatic" else 1.0 / max(_radius(joint, here.position), 0.05)
+        )
     moved = arm.follow_poses(articulation.path(joint, here, amount, STEPS)[1:], max_force=PULL, partial=True)
     after = articulation.travel_between(joint, here.position, arm.tool_pose().position)
     evidence = {
@@ -167,7 +171,7 @@ def propose_twist_grasp(
     if grasp is None:
         return Result(
             ok=False,
-            reason=f"none of {len(candidates)} grasps on {part.description!r} leaves room to turn {angle:.2f} rad",
+            reason=f"no grasp of {len(candidates)} on {part.description!r} leaves room to turn {angle:.2f} rad",
         )
     context.intended = (part, grasp)
     context.memory[f"asked:{part.id}"] = angle

@@ -58,8 +58,8 @@ class Context:
     view: View
     command: Command
     held: Held | None = None
-    intended: tuple[Object, Grasp] | None = None  # set by propose_grasp, turned into `held` on contact
-    failed_grasps: dict[str, list[Pose]] = field(default_factory=dict)  # per object id, tool poses in the world
+    intended: tuple[Object, Grasp] | None = None  # set by propose_grasp; closing on it makes it `held`
+    failed_grasps: dict[str, list[Pose]] = field(default_factory=dict)  # tool poses, by object id
     remarks: list[str] = field(default_factory=list)
     preferences: Preferences = field(default_factory=Preferences)
     memory: dict[str, Any] = field(default_factory=dict)  # earlier readings, e.g. a knob's first angle

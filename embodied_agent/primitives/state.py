@@ -156,12 +156,10 @@ def is_turned(context: Context, knob: Object) -> Result:
     """
     view = context.view
     asked = context.memory.get(f"asked:{knob.id}")
-    seen = states.is_turned(view.known(knob), view.first(knob), angle=asked, tolerance=0.35, now=view.now)
-    led = context.memory.get(f"turned:{knob.id}")
-    return seen if led is None else Result(seen.value, seen.ok, seen.reason, {**seen.evidence, "hand_turned": led})
+    return states.is_turned(view.known(knob), view.first(knob), angle=asked, tolerance=0.35, now=view.now)
 
 
-@primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True, exactly_one=())
+@primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True)
 def is_placed(
     context: Context,
     object: Object,
