@@ -74,23 +74,19 @@ def yaw_of(rotation: Array) -> float:
 
 
 def hull_2d(points: Array) -> Array:
-    """Convex hull (M, 2) of points (N, 2), counter-clockwise; monotone chain."""
-    points = np.unique(np.round(np.asarray(points, dtype=np.float64), 6), axis=0)
-    if len(points) < 3:
+    """Convex hull (M, 2) of points (N, 2), counter-clockwise; fewer than 3 rows if degenerate."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    points = np.asarray(points, dtype=np.float64)
+    if len(points) >= 3:
+        try:
+            return np.asarray(points[ConvexHull(points).vertices])
+        except QhullError:  # all on one line: its two ends stand for it
+            pass
+    if len(points) < 2:
         return points
-
-    def half(sequence: Array) -> list[Array]:
-        chain: list[Array] = []
-        for p in sequence:
-            while len(chain) > 1:
-                a, b = chain[-1] - chain[-2], p - chain[-1]
-                if a[0] * b[1] - a[1] * b[0] > 0:
-                    break
-                chain.pop()
-            chain.append(p)
-        return chain[:-1]
-
-    return np.array(half(points) + half(points[::-1]))
+    along = (points - points[0]) @ (points[np.argmax(((points - points[0]) ** 2).sum(axis=1))] - points[0])
+    return points[[int(np.argmin(along)), int(np.argmax(along))]]
 
 
 def smallest_rectangle(points: Array) -> Rectangle:

@@ -18,6 +18,7 @@ from embodied_agent.perception.geometry import (
     fit_circle_2d,
     fit_sphere,
     hull_2d,
+    in_polygon,
     smallest_rectangle,
     wrap,
     yaw_rotation,
@@ -31,9 +32,12 @@ PANELS = frozenset({"drawer", "door"})
 HANDLES = frozenset({"drawer_handle", "door_handle"})
 FURNITURE = frozenset({"cabinet", "cupboard", "shelf"})
 CONTAINERS = frozenset({"bowl", "mug", "box", "bin", "drawer"})
+CURVED = frozenset({"lemon", "banana"})
 FIXED = PANELS | HANDLES | FURNITURE | {"button", "knob"}
 TOP_SLICE = 0.010  # [m] below the highest points: a rim, or the top face of a can
 ROUND_MISFIT = 0.12  # of the radius; a footprint that misses a circle by more is not round
+FLAT_TOP = 0.006  # [m] below the highest points
+FLAT_SPREAD = 0.0022  # [m] standard deviation of a flat face's heights under the sensor's noise
 THINNEST = 0.004  # [m] no measured box is thinner than the sensor's noise
 
 
@@ -110,17 +114,28 @@ def boxed(item: Object, support: float | None) -> Object:
         support: Height of the surface it stands on [m]; None = do not complete it downwards.
     """
     cloud = item.cloud
-    low, high = np.percentile(cloud[:, 2], [1.0, 99.0])
+    low, high = float(np.percentile(cloud[:, 2], 1.0)), top_height(cloud, item.kind)
     if item.kind in PANELS | HANDLES or support is None:
-        bottom = float(low)
+        bottom = low
     else:
-        bottom = min(float(low), support) if low - support < 0.5 else float(low)
-        bottom = max(bottom, support)
-    footprint = _footprint(item.kind, cloud, bottom, float(high))
+        bottom = min(support, high - THINNEST)
+    footprint = _footprint(item.kind, cloud, bottom, high)
     center = np.array([*footprint.center, (bottom + high) / 2])
-    extent = np.maximum([*footprint.size, float(high) - bottom], THINNEST)
+    extent = np.maximum([*footprint.size, high - bottom], THINNEST)
     pose = Pose.from_matrix(_homogeneous(yaw_rotation(footprint.yaw), center))
     return replace(item, pose=pose, extent=extent)
+
+
+def top_height(cloud: Array, kind: str) -> float:
+    """Height of the top of a thing [m]: of its flat top face if it has one, else its highest part.
+
+    Noise makes the very highest point too high; a flat face has enough points for its median.
+    """
+    highest = float(np.percentile(cloud[:, 2], 99.0))
+    upper = cloud[cloud[:, 2] > highest - FLAT_TOP, 2]
+    if kind not in SPHERES | CURVED and len(upper) > 0.3 * len(cloud) and np.std(upper) < FLAT_SPREAD:
+        return float(np.median(upper))
+    return highest
 
 
 def merged(item: Object, other: Object, support: float | None) -> Object:
@@ -144,6 +159,9 @@ def _footprint(kind: str, cloud: Array, bottom: float, top: float) -> Rectangle:
             return Rectangle(circle.center, np.full(2, 2 * circle.radius), 0.0)
     if kind in PANELS:
         return panel_rectangle(cloud)
+    if kind in CURVED:
+        outline = moment_rectangle(cloud[:, :2])
+        return longest_first(_about_apex(cloud, outline, top) if kind == "lemon" else outline)
     rectangle = smallest_rectangle(trimmed(cloud[:, :2]))
     if kind in FURNITURE | HANDLES:
         return facing(rectangle)
@@ -160,6 +178,37 @@ def trimmed(flat: Array) -> Array:
     counts = np.bincount(flat_cell)
     dense = counts[flat_cell] >= max(2, 0.1 * float(np.median(counts[counts > 0])))
     return flat[dense] if dense.sum() >= 50 else flat
+
+
+def moment_rectangle(flat: Array) -> Rectangle:
+    """Rectangle around planar points (N, 2) along their main axis of inertia.
+
+    For curved outlines: the smallest rectangle around an ellipse is ill-conditioned.
+    """
+    hull = hull_2d(trimmed(flat))
+    grid = np.linspace(0.0, 1.0, 24)
+    low, high = hull.min(axis=0), hull.max(axis=0)
+    filled = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2) * (high - low) + low
+    filled = filled[in_polygon(filled, hull)] if len(hull) >= 3 else hull
+    local = filled - filled.mean(axis=0)
+    _, axes = np.linalg.eigh(local.T @ local)
+    yaw = half_turn(float(np.arctan2(axes[1, 1], axes[0, 1])))
+    turned = hull @ yaw_rotation(yaw)[:2, :2]
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    return Rectangle(yaw_rotation(yaw)[:2, :2] @ ((low + high) / 2), high - low, yaw)
+
+
+def _about_apex(cloud: Array, outline: Rectangle, top: float) -> Rectangle:
+    """An ellipsoid's outline with the far side, which one view hides, mirrored from the near one.
+
+    Its middle is where it is highest: that cap is seen from every side above.
+    """
+    cap = cloud[cloud[:, 2] > top - 0.1 * max(float(np.ptp(cloud[:, 2])), 0.01)][:, :2]
+    if len(cap) < 12:
+        return outline
+    middle = (cap.max(axis=0) + cap.min(axis=0)) / 2
+    local = np.abs((cloud[:, :2] - middle) @ yaw_rotation(outline.yaw)[:2, :2])
+    return Rectangle(middle, 2 * np.percentile(local, 99.0, axis=0), outline.yaw)
 
 
 def longest_first(rectangle: Rectangle) -> Rectangle:

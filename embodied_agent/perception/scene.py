@@ -333,7 +333,7 @@ def _filled(item: Object, voxel: float) -> Array:
     repeated: Array = np.repeat(cloud, steps + 1, axis=0)
     firsts = np.cumsum(steps + 1) - (steps + 1)
     index = np.arange(len(repeated)) - np.repeat(firsts, steps + 1)
-    repeated[:, 2] -= index * voxel
+    repeated[:, 2] = np.maximum(repeated[:, 2] - index * voxel, min(bottom, float(cloud[:, 2].min())))
     return np.asarray(repeated)
 
 

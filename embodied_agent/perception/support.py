@@ -8,7 +8,7 @@ import numpy as np
 
 from embodied_agent.perception.cloud import Mask, Points, window
 from embodied_agent.perception.geometry import hull_2d, in_polygon
-from embodied_agent.perception.localize import CONTAINERS, HANDLES, PANELS
+from embodied_agent.perception.localize import CONTAINERS, HANDLES, PANELS, top_height
 from embodied_agent.types import Array, Object, Pose
 
 ON_TOP = 0.02  # [m] what is seen of a thing may begin this far below its support's top
@@ -27,7 +27,7 @@ def heights(items: Sequence[Object], table: float) -> list[float]:
     container or on a plate it stands on that one's floor; else on the table.
     """
     hulls = [hull_2d(item.cloud[:: max(1, len(item.cloud) // 300), :2]) for item in items]
-    spans = [_span(item.cloud) for item in items]
+    spans = [_span(item) for item in items]
     known: dict[int, float] = {}
 
     def bottom(k: int, path: tuple[int, ...]) -> float:
@@ -119,9 +119,8 @@ def hangs(points: Points, mask: Mask, item: Object, camera: Pose) -> bool:
     return bool(np.median(step) > JUMP)
 
 
-def _span(cloud: Array) -> tuple[float, float]:
-    low, high = np.percentile(cloud[:, 2], [2.0, 98.0])
-    return float(low), float(high)
+def _span(item: Object) -> tuple[float, float]:
+    return float(np.percentile(item.cloud[:, 2], 2.0)), top_height(item.cloud, item.kind)
 
 
 def _wider(outer: Array, inner: Array) -> bool:
