@@ -259,7 +259,7 @@ class _Builder:
         elif isinstance(wanted, type) and type(value) is wanted:
             return value
         name = _TYPE_NAMES.get(wanted, str(wanted))
-        self._fail(node, key, f"expected {name}, found {_called(node)}")
+        return self._fail(node, key, f"expected {name}, found {_called(node)}")
 
     def _in_range(self, node: yaml.Node, value: Any, notes: tuple[Any, ...], key: str) -> Any:
         for note in notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -117,7 +118,7 @@ class CollisionWorld:
         path = np.atleast_2d(path)
         if (found := self.contact(path[0])) is not None:
             return 0, found
-        for i, (start, end) in enumerate(zip(path[:-1], path[1:], strict=True)):
+        for i, (start, end) in enumerate(itertools.pairwise(path)):
             count = max(1, int(np.ceil(np.abs(end - start).max() / step)))
             for j in _middle_first(count):
                 if not self.free(positions := start + (end - start) * (j / count)):
@@ -173,9 +174,7 @@ class CollisionWorld:
         assert held is not None
         tool = self.description.tool
         pose = tool.link_from_tool @ held.tool_from_box
-        body = spec.body(tool.link).add_body(
-            name=HELD_BODY, pos=pose.position, quat=pose.quaternion, mass=0.0
-        )
+        body = spec.body(tool.link).add_body(name=HELD_BODY, pos=pose.position, quat=pose.quaternion, mass=0.0)
         body.add_geom(
             name=HELD_BODY,
             type=mujoco.mjtGeom.mjGEOM_BOX,
@@ -220,7 +219,7 @@ class CollisionWorld:
     def _finger_map(self) -> list[tuple[int, float, float]]:
         """(qpos address, multiplier, offset) of each finger joint on the driven position."""
         model = self.model
-        terms = {name: (1.0, 0.0) for name in self.description.gripper.joints}
+        terms = dict.fromkeys(self.description.gripper.joints, (1.0, 0.0))
         for i in range(model.neq):
             follower, leader = model.eq_obj1id[i], model.eq_obj2id[i]
             name, leads = model.joint(follower).name, model.joint(leader).name

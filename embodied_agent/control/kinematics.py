@@ -57,9 +57,7 @@ class Kinematics:
         self._data = self._configuration.data
         self._order = np.array([self.model.joint(name).qposadr[0] for name in description.joint_names])
         self._site = self.model.site(TOOL_SITE).id
-        self._task = mink.FrameTask(
-            TOOL_SITE, "site", position_cost=1.0, orientation_cost=0.3, lm_damping=1e-3
-        )
+        self._task = mink.FrameTask(TOOL_SITE, "site", position_cost=1.0, orientation_cost=0.3, lm_damping=1e-3)
         self._posture = mink.PostureTask(self.model, cost=1e-4)
         self._limits = [mink.ConfigurationLimit(self.model, gain=0.95)]
 

@@ -113,9 +113,7 @@ class Obstacles:
         while len(boxes) > MAX_CLOUD_BOXES:
             voxel *= 1.5
             boxes = _merge(points, voxel)
-        return tuple(
-            Box(CLOUD, Pose((low + high) / 2 * voxel), (high - low) * voxel) for low, high in boxes
-        )
+        return tuple(Box(CLOUD, Pose((low + high) / 2 * voxel), (high - low) * voxel) for low, high in boxes)
 
 
 def _merge(points: Array, voxel: float) -> list[tuple[Array, Array]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -154,7 +155,10 @@ class MotionPlanner:
             candidates: list[Array] = []
             for pose in poses:
                 results = self.kinematics.inverses(
-                    pose, query.start, count=GOALS, random_seed=query.seed  # type: ignore[arg-type]
+                    pose,
+                    query.start,
+                    count=GOALS,
+                    random_seed=query.seed,  # type: ignore[arg-type]
                 )
                 candidates += [result.positions for result in results if result.found]
                 reasons += [result.reason for result in results if not result.found]
@@ -174,9 +178,7 @@ class MotionPlanner:
                 good.append(positions)
         return good, "" if good else (reasons[0] if reasons else "no goal was given")
 
-    def _search(
-        self, query: _Query, start: Array, goals: list[Array]
-    ) -> tuple[Array | None, str, str]:
+    def _search(self, query: _Query, start: Array, goals: list[Array]) -> tuple[Array | None, str, str]:
         blocked = ""
         for goal in goals:
             path = np.stack([start, goal])
@@ -189,8 +191,10 @@ class MotionPlanner:
             return raised, "", "raised"
         valid = self.world.free
         if query.max_tilt is not None:
+
             def valid(positions: Array) -> bool:
                 return self.world.free(positions) and not self._tilts(query, positions[None])
+
         path = connect(self.kinematics.description, start, goals, valid, query.deadline, query.seed)
         if path is None:
             return None, f"no free path: on the direct one {blocked}", "rrt"
@@ -243,7 +247,7 @@ class MotionPlanner:
         reference = self.kinematics.forward(query.start).rotation[:, 2]
         limit = np.cos(query.max_tilt)
         points = [path[0]]
-        for a, b in zip(path[:-1], path[1:], strict=True):
+        for a, b in itertools.pairwise(path):
             count = max(1, int(np.ceil(np.abs(b - a).max() / 0.1)))
             points += [a + (b - a) * k / count for k in range(1, count + 1)]
         return any(self.kinematics.forward(q).rotation[:, 2] @ reference < limit for q in points)

@@ -68,9 +68,7 @@ def connect(
     return shortcut(path, valid, deadline, np.random.default_rng(seed))
 
 
-def shortcut(
-    path: Array, valid: Callable[[Array], bool], deadline: float, rng: np.random.Generator
-) -> Array:
+def shortcut(path: Array, valid: Callable[[Array], bool], deadline: float, rng: np.random.Generator) -> Array:
     """The path (T, n) with random detours replaced by valid straight segments."""
     for _ in range(SHORTCUTS):
         if len(path) < 3 or time.monotonic() > deadline:

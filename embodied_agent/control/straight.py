@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def follow_poses(
 def interpolate_poses(poses: Sequence[Pose]) -> list[Pose]:
     """Stations between consecutive poses at `POSITION_STEP` and `ROTATION_STEP`; the first is left out."""
     stations: list[Pose] = []
-    for a, b in zip(poses[:-1], poses[1:], strict=True):
+    for a, b in itertools.pairwise(poses):
         distance = float(np.linalg.norm(b.position - a.position))
         angle = rotation_angle(a, b)
         count = max(1, int(np.ceil(max(distance / POSITION_STEP, angle / ROTATION_STEP))))

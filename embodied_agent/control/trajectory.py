@@ -161,7 +161,7 @@ def _sampled(
     """Average over `window` [s], stretch if a limit is still passed, and sample."""
     positions = smooth(lengths)
     half = int(np.ceil(window / TICK))
-    padded = np.concatenate([np.repeat(positions[:1], half, 0), positions, np.repeat(positions[-1:], half, 0)])
+    padded = np.pad(positions, ((half, half), (0, 0)), mode="edge")
     total = np.cumsum(np.concatenate([np.zeros((1, padded.shape[1])), padded]), axis=0)
     averaged = (total[half:] - total[:-half]) / half
     averaged[0], averaged[-1] = positions[0], positions[-1]
@@ -185,7 +185,7 @@ def _stretch(positions: Array, description: RobotDescription, speed: float) -> f
     """By how much to slow down so that no limit is passed between samples of `TICK`; at least 1."""
     ratios = [1.0]
     # Differences over 10 ticks: what the controller, which reads every 10 ms, can feel.
-    stride = int(round(PERIOD / TICK))
+    stride = round(PERIOD / TICK)
     share = speed * 0.96  # sampling and interpolation take the rest
     limits = (
         description.velocity_limits * speed,

@@ -7,6 +7,7 @@ The tool frame lies between the finger pads at grasp depth: z approaches, y clos
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,7 +99,7 @@ class GripperDescription:
         if len(self.widths) < 2:
             raise ValueError("widths: at least two [position, width] pairs are needed")
         widths = [width for _, width in self.widths]
-        if any(b <= a for a, b in zip(widths, widths[1:], strict=False)) or widths[0] < 0:
+        if any(b <= a for a, b in itertools.pairwise(widths)) or widths[0] < 0:
             raise ValueError("widths: widths must increase from closed (at least 0) to open")
         steps = np.diff([position for position, _ in self.widths])
         if not (np.all(steps > 0) or np.all(steps < 0)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import tempfile
 import zipfile
@@ -183,11 +184,12 @@ def _slabs(triangles: Array, count: int) -> list[Array]:
     ends = np.roll(triangles, -1, axis=1).reshape(-1, 3)
     clouds = []
     edges = np.linspace(low[axis], high[axis], count + 1)
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         pieces = [corners[(corners[:, axis] >= a - 1e-9) & (corners[:, axis] <= b + 1e-9)]]
         for plane in (a, b):
             # Where a triangle's edge crosses the cutting plane.
-            t = (plane - starts[:, axis]) / np.where(ends[:, axis] == starts[:, axis], np.inf, ends[:, axis] - starts[:, axis])
+            rise = ends[:, axis] - starts[:, axis]
+            t = (plane - starts[:, axis]) / np.where(rise == 0, np.inf, rise)
             cut = (t > 0) & (t < 1)
             pieces.append(starts[cut] + t[cut, None] * (ends[cut] - starts[cut]))
         cloud = np.unique(np.round(np.concatenate(pieces), 6), axis=0)

@@ -267,12 +267,13 @@ class _Builder:
         tool, camera = self.description.tool, self.description.camera
         pose = tool.link_from_tool
         self.bodies[tool.link].add_site(
-            name=TOOL_SITE, pos=pose.position, quat=pose.quaternion, group=4  # not drawn
+            name=TOOL_SITE,
+            pos=pose.position,
+            quat=pose.quaternion,
+            group=4,  # not drawn
         )
         view = camera.link_from_camera @ OPTICAL_FROM_MUJOCO
-        added = self.bodies[camera.link].add_camera(
-            name=WRIST_CAMERA, pos=view.position, quat=view.quaternion
-        )
+        added = self.bodies[camera.link].add_camera(name=WRIST_CAMERA, pos=view.position, quat=view.quaternion)
         added.fovy = math.degrees(camera.fov)
         added.resolution = (camera.width, camera.height)
 

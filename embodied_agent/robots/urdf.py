@@ -89,9 +89,7 @@ def read_urdf(path: Path) -> Urdf:
         raise RobotError(f"{path}: not a readable URDF ({error})") from None
     if root.tag != "robot":
         raise RobotError(f"{path}: not a URDF (the root element is '{root.tag}', expected 'robot')")
-    materials = {
-        item.get("name", ""): color for item in root.findall("material") if (color := _color(item, {}))
-    }
+    materials = {item.get("name", ""): color for item in root.findall("material") if (color := _color(item, {}))}
     try:
         links = {link.name: link for link in (_link(item, path, materials) for item in root.findall("link"))}
         # Transmissions also hold <joint> elements; those of the robot are direct children with a parent.
