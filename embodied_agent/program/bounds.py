@@ -18,9 +18,7 @@ def bound_problems(functions: Iterable[nodes.FunctionDef], body: nodes.Block) ->
     for name in by_name:
         if _depth(name, called, depths, ()) == 0:
             function = by_name[name]
-            return [
-                Problem(function.line, function.column, f"{name} calls itself, directly or through others")
-            ]
+            return [Problem(function.line, function.column, f"{name} calls itself, directly or through others")]
     for name, depth in depths.items():
         if depth > MAX_CALL_DEPTH:
             function = by_name[name]

@@ -71,9 +71,7 @@ class Recorder(Evaluator):
             self.emit(event)
 
     @contextmanager
-    def node(
-        self, place: nodes.Node, text: str, level: str, frame: Frame, path: str
-    ) -> Iterator[dict[str, Any]]:
+    def node(self, place: nodes.Node, text: str, level: str, frame: Frame, path: str) -> Iterator[dict[str, Any]]:
         """A node that starts now, and ends with the block; yields its evidence, to be filled."""
         self.tick()
         start = self.clock()
@@ -137,13 +135,7 @@ class Recorder(Evaluator):
             return type(node).__name__.lower()
         if isinstance(node, nodes.Ensure):
             return "check"
-        call = (
-            node.call
-            if isinstance(node, nodes.Do)
-            else node.value
-            if isinstance(node, nodes.Assign)
-            else None
-        )
+        call = node.call if isinstance(node, nodes.Do) else node.value if isinstance(node, nodes.Assign) else None
         if isinstance(call, nodes.Call):
             return self.call_level(call.name)
         return "compute" if isinstance(node, (nodes.Assign, nodes.Return)) else "control"
