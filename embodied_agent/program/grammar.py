@@ -15,9 +15,12 @@ from dataclasses import dataclass, field
 
 from embodied_agent.program import nodes
 from embodied_agent.program.items import Choice, Item, Many, Ref, Sequence, Text, maybe, sampled
+from embodied_agent.program.json_form import json_schema
 from embodied_agent.program.renderings import gbnf_item, lark_item, lark_regex
 from embodied_agent.program.tokens import name_item, number_item, string_item
 from embodied_agent.signature import Parameter, Signature, Type
+
+__all__ = ["Grammar", "gbnf", "grammar_of", "json_schema", "lark", "sample"]
 
 MAX_BLOCKS = 5  # blocks inside each other, the task's included
 MAX_TESTS = 4  # in one condition

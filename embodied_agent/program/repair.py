@@ -1,0 +1,95 @@
+"""Repairing the part of a program that failed, and going on where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace as changed
+from typing import NamedTuple
+
+from embodied_agent.program import nodes
+from embodied_agent.program.events import parent_path
+from embodied_agent.program.parse import parse
+from embodied_agent.program.render import render
+
+
+class Repaired(NamedTuple):
+    """A repaired program, and what of it is done already.
+
+    Attributes:
+        program: To be checked like any other.
+        done: Paths for `run(..., skip=...)`, together with the earlier outcome's `variables`.
+    """
+
+    program: nodes.Program
+    done: frozenset[str]
+
+
+def repairable(program: nodes.Program, path: str, *, whole_unit: bool = False) -> str:
+    """The statement to replace when the node at `path` failed.
+
+    Only statements directly in the task or in units, however deep, can be replaced: those before
+    them ran exactly once. So a failure inside a loop or a skill replaces the loop or the call.
+
+    Args:
+        program: The program that ran.
+        path: `Outcome.path`, or that of any node.
+        whole_unit: Replace the outermost statement in the task, so that a unit is repaired as one.
+
+    Returns:
+        The path of the deepest such statement that holds the node.
+    """
+    found, statement = program.task.path, program.task
+    wanted = {path}
+    while path:
+        path = parent_path(path)
+        wanted.add(path)
+    while isinstance(statement, (nodes.Task, nodes.Unit)):
+        inside = next((child for child in nodes.children(statement) if child.path in wanted), None)
+        if inside is None:
+            break
+        found, statement = inside.path, inside  # type: ignore[assignment]
+        if whole_unit:
+            break
+    return found
+
+
+def replace(program: nodes.Program, path: str, replacement: nodes.Program) -> Repaired:
+    """Put the statements of a new program's task in the place of one statement.
+
+    Args:
+        program: The program that ran.
+        path: What `repairable` returned; the task's own path replaces everything.
+        replacement: Its functions are added; one of the same name takes the old one's place.
+
+    Raises:
+        KeyError: No statement of the task or its units has that path.
+    """
+    functions = {f.signature.name: f for f in (*program.functions, *replacement.functions)}
+    new = replacement.task.body
+    body = new if path == program.task.path else _replaced(program.task.body, path, new)
+    task = changed(program.task, body=body)
+    whole = nodes.Program(tuple(functions.values()), task)
+    done = frozenset() if path == program.task.path else _before(program.task, path)
+    return Repaired(parse(render(whole)), done)  # parsing again numbers lines and paths
+
+
+def _replaced(block: nodes.Block, path: str, new: nodes.Block) -> nodes.Block:
+    for index, statement in enumerate(block):
+        if statement.path == path:
+            return (*block[:index], *new, *block[index + 1 :])
+        if isinstance(statement, nodes.Unit) and path.startswith(statement.path + "."):
+            inside = changed(statement, body=_replaced(statement.body, path, new))
+            return (*block[:index], inside, *block[index + 1 :])
+    raise KeyError(path)
+
+
+def _before(statement: nodes.Task | nodes.Unit, path: str) -> frozenset[str]:
+    """Paths of the statements that ran before the one at `path`."""
+    done: set[str] = set()
+    for child in statement.body:
+        if child.path == path:
+            break
+        if isinstance(child, nodes.Unit) and path.startswith(child.path + "."):
+            done |= _before(child, path)
+            break
+        done.add(child.path)
+    return frozenset(done)
