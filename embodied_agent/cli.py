@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from embodied_agent.errors import BadInput, EmbodiedAgentError, ProgramError
@@ -22,6 +21,10 @@ EXIT_CODES = (
     "5 robot, camera or rendering, 6 safety stop, 7 package missing, 10 ran but failed, 11 refused, "
     "12 asked back, 130 cancelled."
 )
+
+# Newer typer carries its own copy of click, older ones import it; these are theirs in either case.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     help=f"A sentence in, a checked robot program out, a measured result.\n\n{EXIT_CODES}",
@@ -266,15 +269,14 @@ def main(arguments: list[str] | None = None) -> int:
         command = typer.main.get_command(app)
         code = command.main(args=arguments, prog_name="embodied-agent", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return complain("cancelled", 130)
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx is not None else "embodied-agent"
-        return complain(f"{error.format_message()} (see {where} --help)", 2)
-    except click.ClickException as error:
-        return complain(error.format_message(), 2)
+    except typer.Exit as end:
+        return int(end.exit_code)
+    except _UsageError as error:
+        return _usage(error)
+    except _ClickError as error:
+        return complain(str(error), 2)
     except ProgramError as error:
         _traceback_if_asked()
         return complain(f"the program was not accepted: {error}", error.exit_code)
@@ -291,6 +293,15 @@ def main(arguments: list[str] | None = None) -> int:
         _traceback_if_asked()
         words = f"internal: {type(error).__name__}: {error}; --debug before the command shows where"
         return complain(words, 1)
+
+
+def _usage(error: Any) -> int:
+    """A wrong call: nothing to add where help was shown instead."""
+    words = str(error.format_message())
+    if not words:
+        return BadInput.exit_code
+    where = error.ctx.command_path if error.ctx is not None else "embodied-agent"
+    return complain(f"{words} (see {where} --help)", BadInput.exit_code)
 
 
 def complain(message: str, code: int) -> int:

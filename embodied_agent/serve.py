@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from embodied_agent.errors import BadInput, EmbodiedAgentError, MissingDependency, RobotError
@@ -103,8 +103,13 @@ class Turnstile:
                 self._inside -= 1
 
 
-def create_app(model: Served, limits: Limits | None = None) -> FastAPI:
+def create_app(model: Served, limits: Limits | None = None, grammar: str = "") -> FastAPI:
     """The ASGI application around a loaded model.
+
+    Args:
+        model: Loaded and ready.
+        limits: What one client may cost.
+        grammar: Decoding grammar of the language here; "" = none.
 
     Raises:
         MissingDependency: FastAPI is not installed.
@@ -142,7 +147,7 @@ def create_app(model: Served, limits: Limits | None = None) -> FastAPI:
             return problem(500, f"the model failed: {type(error).__name__}")
 
     def plan(body: dict[str, Any]) -> Any:
-        request = wire.read_request(body)
+        request = replace(wire.read_request(body), grammar=grammar)
         if body.get("model") not in (None, "", model.name):
             raise BadInput(f"model {str(body.get('model'))[:80]!r} is not served here; the one is {model.name!r}")
         with turnstile.turn():
@@ -261,14 +266,16 @@ async def _as_stream(document: dict[str, Any]) -> AsyncIterator[str]:
     yield "data: [DONE]\n\n"
 
 
-def serve(model: Served, host: str, port: int, limits: Limits | None = None) -> None:
+def serve(
+    model: Served, host: str, port: int, limits: Limits | None = None, grammar: str = ""
+) -> None:
     """Serve until interrupted.
 
     Raises:
         MissingDependency: FastAPI or uvicorn is not installed.
         RobotError: The port is taken.
     """
-    app = create_app(model, limits)
+    app = create_app(model, limits, grammar)
     try:
         import uvicorn
     except ImportError:

@@ -23,7 +23,7 @@ from embodied_agent.errors import ConfigError, PlannerError, ProgramError
 from embodied_agent.planners import wire
 from embodied_agent.planners.planner import Failure, Plan, PlanRequest
 from embodied_agent.planners.prompt import messages, program_in
-from embodied_agent.program.grammar import gbnf, json_schema
+from embodied_agent.program.grammar import gbnf
 from embodied_agent.program.parse import parse
 
 Structure = Literal["structured_outputs", "guided_grammar", "ebnf", "grammar", "json_schema", "none"]
@@ -36,6 +36,18 @@ OFFERS: Mapping[str, tuple[Structure, ...]] = {
     "sglang": ("ebnf", "json_schema", "none"),
     "": ("json_schema", "none"),
 }
+# Programs are text; this only keeps prose out of the answer. The language itself is checked here.
+JSON_ANSWER: Mapping[str, Any] = {
+    "name": "program",
+    "strict": True,
+    "schema": {
+        "type": "object",
+        "properties": {"program": {"type": "string", "description": "The program, with its line breaks."}},
+        "required": ["program"],
+        "additionalProperties": False,
+    },
+}
+JSON_HINT = 'Answer with JSON of the form {"program": "<the program, with \\n for line breaks>"}.'
 REJECTED = (400, 404, 415, 422, 501)  # of a request with a structure: try it without
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504)  # worth another try
 
@@ -269,21 +281,27 @@ class OpenAIPlanner:
         if self.native:
             body |= wire.request_body(request)
             return self._read(*self.server.post("/chat/completions", body))
-        body["messages"] = messages(request, self.settings.longest_side)
+        chat = messages(request, self.settings.longest_side)
         while len(self._structures) > 1:
-            status, document = self.server.post("/chat/completions", body | self._constraint(request))
-            if status == 200 and not _unconstrained(document):
+            status, document = self.server.post("/chat/completions", body | self._form(request, chat))
+            if status == 200 and not _is_error(document):
                 return self._read(status, document)
             self._structures.pop(0)  # the server does not take this form: remember, and go one down
-        return self._read(*self.server.post("/chat/completions", body | self._constraint(request)))
+        return self._read(*self.server.post("/chat/completions", body | self._form(request, chat)))
+
+    def _form(self, request: PlanRequest, chat: list[dict[str, Any]]) -> dict[str, Any]:
+        """The messages, and how the answer is to be constrained."""
+        if self._structures[0] != "json_schema":
+            return {"messages": chat} | self._constraint(request)
+        hinted = {**chat[-1], "content": [*chat[-1]["content"], {"type": "text", "text": JSON_HINT}]}
+        return {"messages": [*chat[:-1], hinted]} | self._constraint(request)
 
     def _constraint(self, request: PlanRequest) -> dict[str, Any]:
         structure = self._structures[0]
+        if structure == "json_schema":
+            return {"response_format": {"type": "json_schema", "json_schema": JSON_ANSWER}}
         if structure == "none" or not request.signatures:
             return {}
-        if structure == "json_schema":
-            schema = {"name": "program", "strict": True, "schema": json_schema(request.signatures)}
-            return {"response_format": {"type": "json_schema", "json_schema": schema}}
         grammar = gbnf(request.signatures)
         if structure == "structured_outputs":
             return {"structured_outputs": {"grammar": grammar}}
@@ -309,7 +327,7 @@ class OpenAIPlanner:
         return wire.read_answer(document, content)
 
 
-def _unconstrained(document: Any) -> bool:
+def _is_error(document: Any) -> bool:
     """An answer in the form of an error, which some servers send with status 200."""
     return isinstance(document, dict) and "error" in document and "choices" not in document
 

@@ -196,6 +196,7 @@ def program_in(answer: str) -> str:
     Reasoning between `<think>` and `</think>` is left out. Text before the first line of a program
     and after its last is left out; nothing inside it is changed.
     """
+    answer = _from_json(answer)
     answer = re.sub(r"<think>.*?(</think>|\Z)", "", answer, flags=re.DOTALL)
     fenced = re.findall(r"```[ \t]*\w*[ \t]*\r?\n(.*?)(?:```|\Z)", answer, flags=re.DOTALL)
     for block in reversed(fenced):
@@ -209,6 +210,19 @@ def program_in(answer: str) -> str:
     while end < len(lines) and (not lines[end].strip() or lines[end].startswith((" ", "\t", "with task(", "def "))):
         end += 1
     return _tidy("\n".join(lines[begin:end]))
+
+
+def _from_json(answer: str) -> str:
+    """The program in `{"program": ...}`, as text or as a list of lines; any other answer as it is."""
+    if not answer.lstrip().startswith("{"):
+        return answer
+    try:
+        program = json.loads(answer).get("program")
+    except (ValueError, RecursionError):
+        return answer
+    if isinstance(program, list) and all(isinstance(line, str) for line in program):
+        return "\n".join(program)
+    return program if isinstance(program, str) else answer
 
 
 def _tidy(text: str) -> str:
