@@ -20,11 +20,13 @@ from embodied_agent.types import Array, Joint, Object, Pose, Result
 BUTTON_RANGE = 0.010  # [m]
 KNOB_RANGE = 2.6  # [rad]
 GUESSED = 0.45  # confidence of an estimate from one look
-TRACKING_NOISE = 0.0015  # [m] of measured tool positions; smaller residuals say nothing
+TRACKING_NOISE = 0.001  # [m] of measured tool positions; smaller residuals say nothing
 LEAST_TRAVEL = 0.015  # [m] a pull shorter than this cannot tell a line from an arc
-LINE_PARAMETERS = 4
+LINE_PARAMETERS = 3  # of a level line: drawers slide level, doors turn about the vertical
+ARC_PARAMETERS_UPRIGHT = 4
 ARC_PARAMETERS = 6
-ARC_PARAMETERS_UPRIGHT = 3  # of an arc about a vertical axis
+GUESS_PARAMETERS = 2  # height, and radius or offset, where the shape gave the axis
+PRIOR = 3.5  # advantage, in units of the price, of the type that the shape suggested
 LARGEST_RADIUS = 1.2  # [m] a flatter arc is a line
 UPRIGHT = 0.9  # cosine: fitted axes nearer to vertical than this are vertical
 
@@ -120,29 +122,48 @@ def refine(joint: Joint, poses: Sequence[Pose]) -> Result:
         )
     line = fit_line(points)
     arc, upright = _best_arc(points)
+    kept = _residual_of(joint, points)
     costs = {
         "prismatic": _price(line.residual, len(points), LINE_PARAMETERS),
         "revolute": _price(arc.residual, len(points), ARC_PARAMETERS_UPRIGHT if upright else ARC_PARAMETERS),
     }
     if not 0.02 < arc.radius < LARGEST_RADIUS:
         costs["revolute"] = float("inf")
-    chosen = "prismatic" if costs["prismatic"] <= costs["revolute"] else "revolute"
+    guess = _price(kept, len(points), GUESS_PARAMETERS)
+    as_guessed = guess <= costs[joint.type]
+    costs[joint.type] = min(guess, costs[joint.type])
+    costs[joint.type] -= PRIOR
     gap = abs(costs["prismatic"] - costs["revolute"])
-    if gap < 2.0:  # no evidence either way: keep what the shape said
-        chosen = joint.type
+    chosen = "prismatic" if costs["prismatic"] <= costs["revolute"] else "revolute"
     fit = line if chosen == "prismatic" else arc
     sure = float(np.clip(0.5 + 0.45 * np.tanh(min(gap, 50.0) / 10.0), 0.5, 0.95))
-    fitted = _from_fit(joint, chosen, fit, points, sure)
+    if as_guessed and chosen == joint.type:  # the motion agrees with the shape, which tells more
+        fitted = replace(joint, confidence=sure)
+    else:
+        fitted = _from_fit(joint, chosen, fit, points, sure)
     evidence = {
         **described(fitted),
         "travel": round(travel, 4),
         "line_residual": round(line.residual, 5),
         "arc_residual": round(arc.residual, 5),
         "arc_radius": round(arc.radius, 4),
+        "shape_residual": round(kept, 5),
         "price_difference": round(min(gap, 1e6), 2),
         "was": joint.type,
     }
     return Result(value=fitted, evidence=evidence)
+
+
+def _residual_of(joint: Joint, points: Array) -> float:
+    """Root mean square distance of points (N, 3) from the path that a joint itself would lead."""
+    if joint.type == "prismatic":
+        local = points - points.mean(axis=0)
+        across = local - np.outer(local @ joint.axis, joint.axis)
+        return float(np.sqrt(np.mean((across**2).sum(axis=1))))
+    spokes = points - joint.origin
+    height = spokes @ joint.axis
+    radius = np.linalg.norm(spokes - np.outer(height, joint.axis), axis=1)
+    return float(np.sqrt(np.var(radius) + np.var(height)))
 
 
 def _best_arc(points: Array) -> tuple[Fit, bool]:

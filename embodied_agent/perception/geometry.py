@@ -122,14 +122,25 @@ def in_polygon(points: Array, polygon: Array, margin: float = 0.0) -> Array:
 
 
 def fit_circle_2d(points: Array) -> tuple[Array, float, float]:
-    """Centre (2,), radius and rms error of the circle through points (N, 2) (Kasa's fit)."""
+    """Centre (2,), radius and rms error of the circle through points (N, 2).
+
+    Taubin's algebraic fit: unlike the plain least-squares one it does not shrink short arcs.
+    Points on a line give a very large radius.
+    """
     mean = points.mean(axis=0)
     local = points - mean
-    system = np.column_stack([2 * local, np.ones(len(local))])
-    solution, *_ = np.linalg.lstsq(system, (local**2).sum(axis=1), rcond=None)
-    radius = float(np.sqrt(max(solution[2] + solution[:2] @ solution[:2], 0.0)))
-    error = np.linalg.norm(local - solution[:2], axis=1) - radius
-    return solution[:2] + mean, radius, float(np.sqrt(np.mean(error**2)))
+    square = (local**2).sum(axis=1)
+    spread = max(float(square.mean()), 1e-18)
+    scaled = (square - spread) / (2 * np.sqrt(spread))
+    _, _, axes = np.linalg.svd(np.column_stack([scaled, local]), full_matrices=False)
+    bend = float(axes[-1][0]) / (2 * np.sqrt(spread))
+    slope = axes[-1][1:]
+    if abs(bend) < 1e-9:
+        bend = 1e-9
+    center = -slope / (2 * bend)
+    radius = float(np.sqrt(max(slope @ slope + 4 * bend * bend * spread, 0.0)) / (2 * abs(bend)))
+    error = np.linalg.norm(local - center, axis=1) - radius
+    return center + mean, radius, float(np.sqrt(np.mean(error**2)))
 
 
 def fit_sphere(points: Array) -> tuple[Array, float, float]:

@@ -38,6 +38,8 @@ TOP_SLICE = 0.010  # [m] below the highest points: a rim, or the top face of a c
 ROUND_MISFIT = 0.12  # of the radius; a footprint that misses a circle by more is not round
 FLAT_TOP = 0.006  # [m] below the highest points
 FLAT_SPREAD = 0.0022  # [m] standard deviation of a flat face's heights under the sensor's noise
+UPRIGHT_SPAN = 0.03  # [m] of height in one grid cell: part of an upright face
+PANEL_DEPTH = 0.02  # [m] behind its front face that still belongs to a panel
 THINNEST = 0.004  # [m] no measured box is thinner than the sensor's noise
 
 
@@ -113,12 +115,12 @@ def boxed(item: Object, support: float | None) -> Object:
         item: Kind and cloud are used.
         support: Height of the surface it stands on [m]; None = do not complete it downwards.
     """
+    if item.kind == "drawer":  # its mask holds the tray behind the front as well
+        item = replace(item, cloud=drawer_front(item.cloud))
     cloud = item.cloud
     low, high = float(np.percentile(cloud[:, 2], 1.0)), top_height(cloud, item.kind)
-    if item.kind in PANELS | HANDLES or support is None:
-        bottom = low
-    else:
-        bottom = min(support, high - THINNEST)
+    floats = item.kind in PANELS | HANDLES or support is None
+    bottom = low if floats or support is None else min(support, high - THINNEST)
     footprint = _footprint(item.kind, cloud, bottom, high)
     center = np.array([*footprint.center, (bottom + high) / 2])
     extent = np.maximum([*footprint.size, high - bottom], THINNEST)
@@ -250,6 +252,31 @@ def panel_rectangle(cloud: Array) -> Rectangle:
     size = np.array([max(far - near, THINNEST), high - low])
     center = normal * (near + far) / 2 + along * (low + high) / 2
     return Rectangle(center, size, float(np.arctan2(normal[1], normal[0])))
+
+
+def drawer_front(cloud: Array) -> Array:
+    """The points of a drawer's front panel, out of those of the whole drawer.
+
+    The front is an upright surface: in a grid seen from above, its points pile up in few cells.
+    Of all upright faces it is the one nearest to the robot, and it faces the robot.
+    """
+    cells = np.floor((cloud[:, :2] - cloud[:, :2].min(axis=0)) / 0.006).astype(np.int64)
+    flat = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
+    low = np.full(flat.max() + 1, np.inf)
+    high = np.full(flat.max() + 1, -np.inf)
+    np.minimum.at(low, flat, cloud[:, 2])
+    np.maximum.at(high, flat, cloud[:, 2])
+    upright = cloud[(high - low)[flat] > UPRIGHT_SPAN]
+    if len(upright) < MIN_PIXELS:
+        return cloud
+    normal = _panel_normal(upright[:, :2])
+    out = upright[:, :2] @ normal
+    levels, edges = np.histogram(out, bins=max(1, int(np.ceil(np.ptp(out) / 0.006))))
+    full = np.flatnonzero(levels >= 0.35 * levels.max())  # the outermost well-filled layer
+    face = float(edges[full[-1]] + edges[full[-1] + 1]) / 2
+    depth = face - cloud[:, :2] @ normal
+    front = cloud[(depth > -0.008) & (depth < PANEL_DEPTH)]
+    return front if len(front) >= MIN_PIXELS else cloud
 
 
 def _panel_normal(flat: Array) -> Array:

@@ -77,8 +77,7 @@ def inside(
     if need > inner:
         return Result(
             ok=False,
-            reason=f"the thing is {need * 1000:.0f} mm wide, "
-            f"the {container.kind} opens {inner * 1000:.0f} mm",
+            reason=f"the thing is {need * 1000:.0f} mm wide, the {container.kind} opens {inner * 1000:.0f} mm",
             evidence={"width": round(need, 4), "opening": round(inner, 4)},
         )
     surface = max([floor, *(top_of(c) for c in contents if _overlaps(center, extent, c))])
@@ -95,9 +94,7 @@ def inside(
     return Result(value=Placement(pose, surface, bottom - surface, free, evidence), evidence=evidence)
 
 
-def _spread(
-    outline: Array, room: Rectangle, extent: Array, contents: Sequence[Object]
-) -> tuple[Array, float]:
+def _spread(outline: Array, room: Rectangle, extent: Array, contents: Sequence[Object]) -> tuple[Array, float]:
     """The point of an opening farthest from its contents and, a little, from its wall."""
     grid = np.linspace(-0.5, 0.5, 15)
     local = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2) * room.size

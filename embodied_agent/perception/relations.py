@@ -21,7 +21,8 @@ BELOW_RIM = 0.005  # [m] an inside thing's lowest seen point may be this far abo
 SUNK = 0.012  # [m] ...if its estimated bottom is at least this far below the rim
 DRAWER_MARGIN = 0.012  # [m]
 ON_GAP = 0.018  # [m] between a support's top and the thing's lowest point
-ON_OVERLAP = 0.5  # share of the thing's footprint centre region above the support
+HIDDEN_GAP = 0.012  # [m]
+ON_OVERHANG = 0.35  # of its width: a thing hides the support below it, which then seems smaller
 BESIDE_GAP = 0.12  # [m] largest distance between footprints of things that are beside each other
 BESIDE_HEIGHT = 0.05  # [m] largest difference of the heights they stand at
 SIDE_MARGIN = 0.02  # [m] least difference of centres for left of, right of, behind, in front of
@@ -95,7 +96,7 @@ def is_inside(
     rim, bottom = top_of(container), bottom_of(item)
     lowest = float(np.percentile(item.cloud[:, 2], 5.0))
     sunk = bottom < rim - min(SUNK, 0.5 * container.extent[2]) and lowest < rim + BELOW_RIM + item.extent[2]
-    value = over >= INSIDE_SHARE and centered and sunk
+    value = bool(over >= INSIDE_SHARE and centered and sunk)
     return Result(
         value=value,
         evidence={
@@ -147,13 +148,16 @@ def is_on(item: Object, support: Object, *, now: float | None = None) -> Result:
     if (unknown := unseen([item, support], now)) is not None:
         return unknown
     outline = footprint(support)
-    centered = bool(in_polygon(item.position[None, :2], outline, 0.004)[0])
+    overhang = ON_OVERHANG * float(item.extent[:2].min())
+    centered = bool(in_polygon(item.position[None, :2], outline, overhang)[0])
     over = float(in_polygon(item.cloud[:, :2], outline, 0.004).mean())
     seen_low = float(np.percentile(item.cloud[:, 2], 2.0))
     bottom, top = bottom_of(item), top_of(support)
     floor = bottom_of(support)
     lowest_allowed = floor - ON_GAP / 2 if support.kind == "plate" else top - ON_GAP
     touching = lowest_allowed <= bottom <= top + ON_GAP and top_of(item) > top + 0.004
+    if not centered:  # a thing in front of its support's top hides it: then touching must be exact
+        centered = abs(bottom - top) < HIDDEN_GAP and gap_between(item, support) < HIDDEN_GAP / 2
     value = centered and touching and seen_low > lowest_allowed
     return Result(
         value=bool(value),

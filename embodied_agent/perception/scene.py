@@ -34,6 +34,7 @@ REGION = np.array([[-0.5, 1.2], [-1.0, 1.0], [-0.05, 1.2]])  # [m] what can matt
 ABOVE_TABLE = 0.012  # [m] lower readings are the table
 VOXEL = 0.01  # [m] of obstacle points
 SEEN_THROUGH = 0.02  # [m] a reading this far behind a remembered point: nothing is there
+STILL_WHOLE = 0.85  # of a thing's footprint or height; if less is seen, something hides the rest
 SAME_MASK = 0.35  # intersection over union: a grounded mask is that tracked thing
 ROBOT_BORDER = 5  # [px] around the robot's pixels, mixed with what is behind
 
@@ -79,9 +80,7 @@ class Scene:
         """The things that the newest look saw."""
         return tuple(track.item for track in self._tracks.values() if track.visible)
 
-    def look(
-        self, frame: Frame, robot_spheres: Array | None = None, still: bool = False
-    ) -> tuple[Object, ...]:
+    def look(self, frame: Frame, robot_spheres: Array | None = None, still: bool = False) -> tuple[Object, ...]:
         """Take in one frame.
 
         Args:
@@ -190,7 +189,7 @@ class Scene:
         for id, track in self._tracks.items():
             if id in out:
                 continue
-            if not track.visible:
+            if not track.visible and track.misses == 0:
                 gathered.append(voxel_centers(track.item.cloud, voxel))
             if track.item.kind not in FURNITURE | PANELS | HANDLES | CONTAINERS:
                 gathered.append(_filled(track.item, voxel))
@@ -241,16 +240,16 @@ class Scene:
                 bottoms[k] = low
         return [boxed(item, z) for item, z in zip(items, bottoms, strict=True)], kept
 
-    def _track(
-        self, items: list[Object], masks: list[clouds.Mask], look: Look, still: bool
-    ) -> tuple[Object, ...]:
+    def _track(self, items: list[Object], masks: list[clouds.Mask], look: Look, still: bool) -> tuple[Object, ...]:
         camera = look.frame.camera.name
         matches = associate(list(self._tracks.values()), items)
         seen = []
         for item, mask, match in zip(items, masks, matches, strict=True):
             track = match or self._begin(item)
             others = [c for name, c in track.views.items() if name != camera] if still else []
-            if others:
+            if match is not None and _partly_hidden(match.item, item):
+                item = replace(match.item, stamp=item.stamp, confidence=item.confidence)
+            elif others:
                 bottom = float(item.position[2] - item.extent[2] / 2)
                 item = boxed(replace(item, cloud=np.concatenate([item.cloud, *others])), bottom)
             elif not still:
@@ -322,7 +321,8 @@ def _visible_obstacles(look: Look, out: set[str], table: Plane) -> Array:
     z = points[..., 2]
     keep = ~skip & (z > table.offset + ABOVE_TABLE) & (z < REGION[2, 1])
     kept = points[keep].astype(np.float64)
-    return kept[((kept[:, :2] > REGION[:2, 0]) & (kept[:, :2] < REGION[:2, 1])).all(axis=1)]
+    near: Array = kept[((kept[:, :2] > REGION[:2, 0]) & (kept[:, :2] < REGION[:2, 1])).all(axis=1)]
+    return near
 
 
 def _filled(item: Object, voxel: float) -> Array:
@@ -340,6 +340,15 @@ def _filled(item: Object, voxel: float) -> Array:
 def _in_box(points: Array, item: Object, margin: float) -> clouds.Mask:
     local = item.pose.inverse().apply(points)
     return np.asarray((np.abs(local) <= item.extent / 2 + margin).all(axis=1))
+
+
+def _partly_hidden(known: Object, seen: Object) -> bool:
+    """Whether what is seen is a smaller part of a thing that still stands where it stood."""
+    if known.kind != seen.kind or known.kind in FIXED:
+        return False
+    shrunk = np.prod(seen.extent[:2]) < STILL_WHOLE * np.prod(known.extent[:2])
+    lowered = seen.extent[2] < STILL_WHOLE * known.extent[2]
+    return bool((shrunk or lowered) and _in_box(seen.cloud, known, 0.006).mean() > 0.97)
 
 
 def _empty_share(look: Look, item: Object) -> tuple[float, float]:

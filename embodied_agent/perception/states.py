@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from embodied_agent.perception.geometry import wrap
 from embodied_agent.perception.localize import panel_rectangle
 from embodied_agent.perception.relations import top_of, unseen
 from embodied_agent.types import Array, Object, Result, RobotState
 
 OPEN_FRACTION = 0.15  # of the range: from here on a part counts as open
 DRAWER_RANGE = 0.20  # [m] where nothing better is known
-DOOR_RANGE = 1.57  # [rad] where nothing better is known
+DOOR_RANGE = 1.9  # [rad] where nothing better is known
+PANEL_THICKNESS = 0.014  # [m]: a closed panel's front stands this far before the cabinet's own front
 DRAWER_CLOSED = 0.02  # [m] a drawer's front may stand out this far and be closed
 DOOR_CLOSED = 0.14  # [rad]
 PRESSED = 0.005  # [m] a cap that is lower than at rest by this much is pressed
@@ -37,7 +37,7 @@ def drawer_opening(panel: Object, cabinet: Object | None, first: Object | None =
     outward = panel.pose.rotation[:2, 0]
     front = float(np.percentile(panel.cloud[:, :2] @ outward, 90.0))
     if cabinet is not None:
-        reference = float(np.percentile(cabinet.cloud[:, :2] @ outward, 97.0))
+        reference = float(np.percentile(cabinet.cloud[:, :2] @ outward, 99.0)) + PANEL_THICKNESS
         source = "cabinet"
     elif first is not None:
         reference = float(np.percentile(first.cloud[:, :2] @ outward, 90.0))
@@ -51,35 +51,31 @@ def drawer_opening(panel: Object, cabinet: Object | None, first: Object | None =
 def door_opening(door: Object, body: Object | None, first: Object | None = None) -> Result:
     """How far a door is turned out of its frame [rad], >= 0.
 
+    The hinge is the end of the panel that is nearer to the plane of the closed door; the angle
+    is that of the line from there to the free end, so it is told beyond a right angle too.
+
     Args:
         door: The door's panel.
         body: The cupboard's body, whose front the closed door covers.
         first: The door as first measured; used where the body is not seen.
     """
-    rectangle = panel_rectangle(door.cloud)
-    if body is not None:
-        facing = float(np.arctan2(body.pose.rotation[1, 0], body.pose.rotation[0, 0]))
-        source = "cupboard"
-    elif first is not None:
-        facing = panel_rectangle(first.cloud).yaw
-        source = "first view"
-    else:
+    frame = body or first
+    if frame is None:
         return Result(ok=False, reason="neither the cupboard nor an earlier view of the door is known")
-    angle = abs(wrap(rectangle.yaw - facing))
-    angle = min(angle, abs(np.pi - angle)) if body is None else _door_angle(door, body, facing, angle)
-    return Result(value=float(angle), evidence={"angle": round(float(angle), 3), "against": source})
-
-
-def _door_angle(door: Object, body: Object, facing: float, angle: float) -> float:
-    """A panel's normal is known up to its sign: the door's free edge says how far it is out."""
-    outward = np.array([np.cos(facing), np.sin(facing)])
-    front = float(np.percentile(body.cloud[:, :2] @ outward, 97.0))
-    reach = door.cloud[:, :2] @ outward - front
-    length = float(door.extent[1])
-    out = float(np.percentile(reach, 98.0))
-    if angle > np.pi / 2 + 0.35 and out < 0.35 * length:  # closed, seen from the other side
-        return float(np.pi) - angle
-    return angle
+    outward = frame.pose.rotation[:2, 0]
+    front = float(np.percentile(frame.cloud[:, :2] @ outward, 97.0))
+    panel = panel_rectangle(door.cloud)
+    along = np.array([-np.sin(panel.yaw), np.cos(panel.yaw)]) * panel.size[1] / 2
+    ends = np.array([panel.center - along, panel.center + along])
+    reach = np.abs(ends @ outward - front)
+    hinge, free = ends[np.argsort(reach)]
+    span = free - hinge
+    out = float(span @ outward)
+    across = np.array([-outward[1], outward[0]])
+    inward = float((frame.position[:2] - hinge) @ across)
+    angle = float(np.arctan2(max(out, 0.0), float(span @ across) * np.sign(inward or 1.0)))
+    source = "cupboard" if body is not None else "first view"
+    return Result(value=angle, evidence={"angle": round(angle, 3), "against": source})
 
 
 def opening_fraction(

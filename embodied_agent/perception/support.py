@@ -17,6 +17,7 @@ HOLLOW = (CONTAINERS - {"drawer"}) | {"plate"}
 FLOATING = 0.03  # [m] a thing whose lowest seen point is this high may hang in the air
 BOTTOM_SLICE = 0.012  # [m] above its lowest seen point
 JUMP = 0.03  # [m] between neighbouring pixels: another surface
+HIDDEN_EDGE = 0.2  # of its width: a thing hides the far edge of what it stands on
 DRAWER_FLOOR = 0.015  # [m] of a drawer's floor above the lower edge of its front panel
 
 
@@ -39,7 +40,8 @@ def heights(items: Sequence[Object], table: float) -> list[float]:
         for other, candidate in enumerate(items):
             if other == k or other in path or candidate.kind in PANELS | HANDLES | {"cabinet"}:
                 continue
-            if not in_polygon(middle[None], hulls[other], 0.003)[0]:
+            overhang = HIDDEN_EDGE * float(np.ptp(items[k].cloud[:, :2], axis=0).min())
+            if not in_polygon(middle[None], hulls[other], overhang)[0]:
                 continue
             if candidate.kind in HOLLOW and _wider(items[other].cloud, items[k].cloud):
                 floor = bottom(other, (*path, k)) + FLOOR

@@ -15,7 +15,7 @@ OTHER_KIND = 1.2  # units of cost; a model may misname what stands still
 OTHER_COLOR = 0.8
 GATE = 2.4  # units: a thing of the same name within 12 cm, another name within a few cm
 SIZE_CHANGE = 0.35  # relative; a thing that was carried elsewhere still has its size
-FORGET_AFTER = 3  # looks that see through the place where it was
+FORGET_AFTER = 8  # looks that see through the place where it was
 
 
 @dataclass
