@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from embodied_agent.commands.splits import colors_for, generator, pairs
 from sim.descriptions import CATEGORIES, PARTS, Description, Thing, relation_test, resolve
@@ -40,7 +40,7 @@ class Cast:
 
     rng: random.Random
     split: str
-    scene: Scene = Scene()
+    scene: Scene = field(default_factory=Scene)
     things: tuple[Thing, ...] = ()
 
     def kind(self, *kinds: str) -> str:
@@ -92,9 +92,7 @@ class Cast:
         self.things = things_of(self.scene)
         return self.things[: len(required)]
 
-    def _lookalikes(
-        self, required: Sequence[ObjectSpec], kinds: Sequence[str], number: int
-    ) -> list[ObjectSpec]:
+    def _lookalikes(self, required: Sequence[ObjectSpec], kinds: Sequence[str], number: int) -> list[ObjectSpec]:
         """Things of the same kind or colour as something required: words must tell them apart."""
         found = []
         for _ in range(number if required else 0):
@@ -108,9 +106,7 @@ class Cast:
             else:
                 same = [k for k in kinds if model.color in colors_for(k, self.split)]
                 found.append(
-                    self.spec(self.rng.choice(same), model.color)
-                    if same
-                    else self.spec(self.rng.choice(kinds))
+                    self.spec(self.rng.choice(same), model.color) if same else self.spec(self.rng.choice(kinds))
                 )
         return found
 
@@ -132,11 +128,7 @@ class Cast:
         options.sort(key=lambda item: item[0] * self.rng.random(), reverse=True)
         found = [description for _, description in options if self._safe(description, thing)]
         elaborate = self.rng.random() < (0.25 if found else 1.0)
-        if (
-            not plain
-            and elaborate
-            and thing.kind not in ("button", "knob", "cupboard door", "shelf", "drawer")
-        ):
+        if not plain and elaborate and thing.kind not in ("button", "knob", "cupboard door", "shelf", "drawer"):
             richer = self._richer(thing)
             if richer is not None:
                 return richer
@@ -148,9 +140,7 @@ class Cast:
         """With an ordinal or a relation."""
         bases = [Description(thing.kind), Description(thing.kind, thing.color)]
         bases += [
-            Description(c)
-            for c in ("object", "fruit")
-            if thing.kind in CATEGORIES[c] and self.rng.random() < 0.2
+            Description(c) for c in ("object", "fruit") if thing.kind in CATEGORIES[c] and self.rng.random() < 0.2
         ]
         options: list[Description] = []
         for base in bases:
@@ -160,9 +150,7 @@ class Cast:
                 for word in ("leftmost", "rightmost", "nearest", "farthest", "largest", "smallest"):
                     options.append(replace(base, ordinal=word))
                 for side in ("left", "right", "front", "back"):
-                    options += [
-                        replace(base, ordinal=f"{rank} from the {side}") for rank in ("second", "third")
-                    ]
+                    options += [replace(base, ordinal=f"{rank} from the {side}") for rank in ("second", "third")]
         for base in bases:
             for other in self.things:
                 for relation in ("left of", "right of", "in front of", "behind", "next to", "on", "in"):
@@ -203,9 +191,7 @@ class Cast:
             model = self.rng.choice(objects)
             colors = colors_for(model.kind, self.split)
             options = [Description(model.kind, color) for color in colors]
-            options += [
-                Description(k, model.color) for k in kinds if model.color in colors_for(k, self.split)
-            ]
+            options += [Description(k, model.color) for k in kinds if model.color in colors_for(k, self.split)]
         else:
             options = [Description(k) for k in kinds] + [
                 Description(k, c) for k in kinds for c in colors_for(k, self.split)
@@ -240,9 +226,7 @@ def _plain_options(thing: Thing) -> list[tuple[float, Description]]:
 
 def _moved(thing: Thing, rng: random.Random) -> Thing:
     x, y, z = thing.position
-    return replace(
-        thing, position=(x + rng.uniform(-_JITTER, _JITTER), y + rng.uniform(-_JITTER, _JITTER), z)
-    )
+    return replace(thing, position=(x + rng.uniform(-_JITTER, _JITTER), y + rng.uniform(-_JITTER, _JITTER), z))
 
 
 def fits(kind: str, size: str, container: Thing) -> bool:

@@ -6,7 +6,7 @@ import math
 
 from embodied_agent.commands import families as f
 from embodied_agent.commands.cast import CARRIED, Cast, Retry, fits
-from embodied_agent.commands.families import Draft, Slot
+from embodied_agent.commands.families import Clicked, Draft, Slot
 from embodied_agent.planners import goal as g
 from sim.descriptions import CATEGORIES, Description, Thing, relation_test, resolve
 from sim.dimensions import KINDS
@@ -193,7 +193,8 @@ def point(cast: Cast) -> Draft:
     thing, into = cast.draw(cast.spec(kind, size="small"), container)
     if not fits(thing.kind, thing.size, into):
         raise Retry
-    top, inside = _top(thing), (into.position[0], into.position[1], 0.02)
+    top = Clicked(_top(thing), thing.id)
+    inside = Clicked((into.position[0], into.position[1], 0.02), into.id)
     which = cast.rng.choice(("spot", "spot", "thing", "into", "pair", "put", "hold"))
     if which == "thing":
         b = cast.describe(into)
@@ -219,9 +220,9 @@ def _top(thing: Thing) -> tuple[float, float, float]:
     return x + forward, y, z + (0.5 if thing.kind != "banana" else 0.2) * thing.extent[2] - 0.004
 
 
-def _free_spot(cast: Cast, radius: float) -> tuple[float, float, float]:
+def _free_spot(cast: Cast, radius: float) -> Clicked:
     for _ in range(60):
         x, y = cast.rng.uniform(0.32, 0.60), cast.rng.uniform(-0.32, 0.32)
         if f.is_free(cast, x, y, radius) and math.hypot(x, y) > 0.34:
-            return x, y, 0.0
+            return Clicked((x, y, 0.0))
     raise Retry

@@ -36,9 +36,7 @@ def absent(cast: Cast) -> Draft:
     if cast.rng.random() < 0.2:
         return _absent_fixture(cast)
     draft = f.FAMILIES[cast.rng.choice(NAMING[:7])](cast)
-    keys = [
-        k for k, slot in draft.slots.items() if isinstance(slot, Description) and slot.kind in DISTRACTORS
-    ]
+    keys = [k for k, slot in draft.slots.items() if isinstance(slot, Description) and slot.kind in DISTRACTORS]
     key = cast.rng.choice(keys) if keys else None
     if key is None:
         raise Retry
@@ -82,9 +80,7 @@ def unreachable(cast: Cast) -> Draft:
     angle = cast.rng.choice((-1, 1)) * cast.rng.uniform(0.45, 0.62)
     radius = cast.rng.uniform(0.97, 1.03)
     far = cast.spec(kind, size="large" if kind != "apple" else "small")
-    far = replace(
-        far, position=(radius * math.cos(angle), radius * math.sin(angle)), yaw=cast.rng.uniform(-3, 3)
-    )
+    far = replace(far, position=(radius * math.cos(angle), radius * math.sin(angle)), yaw=cast.rng.uniform(-3, 3))
     objects: tuple[ObjectSpec, ...] = (*cast.scene.objects, far)
     cast.scene = replace(cast.scene, objects=objects)
     cast.things = things_of(cast.scene)
@@ -161,9 +157,7 @@ def unsaid(cast: Cast) -> Draft:
     if cast.rng.random() < 0.5:
         (thing,) = cast.draw(cast.spec())
         a = cast.describe(thing)
-        return Draft(
-            g.Ask(f"where should I put the {a.text()}?", "where"), _pool(cast, words.WHERE), {"a": a}
-        )
+        return Draft(g.Ask(f"where should I put the {a.text()}?", "where"), _pool(cast, words.WHERE), {"a": a})
     container = cast.spec(cast.rng.choice([k for k in CONTAINERS if k != "mug"]))
     (into, *_) = cast.draw(container, cast.spec(), cast.spec())
     b = cast.describe(into, plain=True)
@@ -184,7 +178,7 @@ def declined(cast: Cast) -> Draft:
         "unsafe": words.UNSAFE,
         "language": words.FOREIGN,
     }
-    parts = {"p": f"put {a.text()} in the bowl", "a": a}
+    parts: dict[str, Slot] = {"p": f"put {a.text()} in the bowl", "a": a}
     return Draft(goal, _pool(cast, pools[why]), parts)
 
 
@@ -199,9 +193,7 @@ def junk(cast: Cast) -> str:
     if rng.random() < 0.5:
         return "!" + " ".join(rng.sample(words.JUNK_WORDS, rng.randint(2, 6)))
     letters = "abcdefghijklmnopqrstuvwxyz0123456789#$%&*+?"
-    return "!" + " ".join(
-        "".join(rng.choices(letters, k=rng.randint(2, 9))) for _ in range(rng.randint(1, 5))
-    )
+    return "!" + " ".join("".join(rng.choices(letters, k=rng.randint(2, 9))) for _ in range(rng.randint(1, 5)))
 
 
 DECLINED = {

@@ -14,7 +14,7 @@ from embodied_agent.commands.cast import Cast, Retry, new_cast
 from embodied_agent.commands.compound import conditional, holds, point, steps
 from embodied_agent.commands.declined import DECLINED
 from embodied_agent.commands.families import FAMILIES as SIMPLE
-from embodied_agent.commands.families import Draft, Said, Slot
+from embodied_agent.commands.families import Clicked, Draft, Said, Slot
 from embodied_agent.commands.lexicon import NUMBERS, USES
 from embodied_agent.commands.sentence import Pieces, Ref, fill, polish, refs_of, text_of
 from embodied_agent.commands.splits import SPLITS, of_split
@@ -88,6 +88,7 @@ class Example:
         seed: What drew it, with split and family.
         templates: Every template and fixed phrase that the sentence is made of.
         branch: Of a conditional: whether its condition holds at the start; else None.
+        clicked: What `points` show, by truth.
     """
 
     scene: Scene
@@ -102,6 +103,7 @@ class Example:
     seed: int
     templates: tuple[str, ...]
     branch: bool | None = None
+    clicked: tuple[Clicked, ...] = ()
 
 
 def generate(seed: int, split: str, family: str | None = None) -> Example:
@@ -139,7 +141,7 @@ class _Teller:
 
     def example(self, family: str, seed: int) -> Example:
         branch = None
-        points: tuple[tuple[float, float, float], ...] = ()
+        points: tuple[Clicked, ...] = ()
         implied: tuple[Description, ...] = ()
         if family == "steps":
             goal, pieces = self._steps()
@@ -165,6 +167,7 @@ class _Teller:
             seed,
             tuple(self.used),
             branch,
+            points,
         )
 
     def _draft(self, family: str) -> Draft:
@@ -247,9 +250,7 @@ class _Teller:
             no = condition.negated
             thing = self._slot(condition.thing, "" if no else "a")
             if no:
-                return fill(
-                    rng.choice(("there is no {x}", "you see no {x}", "there isn't any {x}")), {"x": thing}
-                )
+                return fill(rng.choice(("there is no {x}", "you see no {x}", "there isn't any {x}")), {"x": thing})
             form = rng.choice(
                 ("there is {x}", "there's {x}", "you see {x}", "you can see {x}", "{x} is on the table")
             )
@@ -286,11 +287,11 @@ class _Teller:
             found.append(Grounded("", item.text(), tuple(x.id for x in resolve(item, self.cast.things))))
         return tuple(found)
 
-    def _pixels(self, points: tuple[tuple[float, float, float], ...]) -> tuple[tuple[float, float], ...]:
+    def _pixels(self, points: tuple[Clicked, ...]) -> tuple[tuple[float, float], ...]:
         if not points:
             return ()
         camera = camera_of(self.cast.scene.cameras[0])
-        pixels = camera.project(np.asarray(points))
+        pixels = camera.project(np.asarray([point.position for point in points]))
         if not ((pixels > 4) & (pixels < (camera.width - 4, camera.height - 4))).all():
             raise Retry
         return tuple((round(float(x), 1), round(float(y), 1)) for x, y in pixels)

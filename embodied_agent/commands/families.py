@@ -22,6 +22,19 @@ class Said:
     meant: Description
 
 
+@dataclass(frozen=True)
+class Clicked:
+    """A place that the person clicked.
+
+    Attributes:
+        position: In the world [m].
+        name: The thing there; "" = the bare table.
+    """
+
+    position: tuple[float, float, float]
+    name: str = ""
+
+
 Slot = Description | Said | str
 
 
@@ -33,7 +46,7 @@ class Draft:
         goal: What is wanted.
         pattern: Key of the templates that word it.
         slots: What fills them: descriptions, or words as they are.
-        points: Clicked places in the world [m], in order.
+        points: What was clicked, in order.
         manner: Keys of `MANNERS` that the goal already carries.
         implied: Things that the goal names and the words do not.
     """
@@ -41,7 +54,7 @@ class Draft:
     goal: g.Goal
     pattern: str
     slots: Mapping[str, Slot] = field(default_factory=dict)
-    points: tuple[tuple[float, float, float], ...] = ()
+    points: tuple[Clicked, ...] = ()
     manner: tuple[str, ...] = ()
     implied: tuple[Description, ...] = ()
 
@@ -159,7 +172,7 @@ def is_free(cast: Cast, x: float, y: float, radius: float, ignore: tuple[str, ..
 def stack(cast: Cast) -> Draft:
     """Two or three cubes, the larger below."""
     number = 3 if cast.rng.random() < 0.25 else 2
-    sizes = sorted((cast.rng.choice(("small", "large")) for _ in range(number)))  # large < small
+    sizes = sorted(cast.rng.choice(("small", "large")) for _ in range(number))  # large < small
     cubes = cast.draw(*(cast.spec("cube", size=size) for size in sizes), extra=(0, 2))
     a, *rest = [cast.describe(cube, plain=cast.rng.random() < 0.8) for cube in cubes]
     slots = dict(zip("abc", (a, *rest), strict=False))
@@ -172,9 +185,7 @@ def sort(cast: Cast) -> Draft:
     by_color = cast.rng.random() < 0.5
     if by_color:
         kind = cast.rng.choice(("cube", "ball", "cylinder"))
-        colors = (
-            cast.rng.sample(colors_for(kind, cast.split), 2) if len(colors_for(kind, cast.split)) > 1 else []
-        )
+        colors = cast.rng.sample(colors_for(kind, cast.split), 2) if len(colors_for(kind, cast.split)) > 1 else []
         groups = [Description(kind, color, plural=True) for color in colors]
     else:
         kinds = cast.rng.sample(("cube", "ball", "cylinder", "fruit", "can"), 2)
@@ -359,9 +370,7 @@ def _clear_off(cast: Cast) -> Draft:
 
 def swap(cast: Cast) -> Draft:
     """Two things that stand alone."""
-    kinds = [
-        cast.rng.choice(("cube", "cylinder", "can", "apple", "lemon", "mug", "banana")) for _ in range(2)
-    ]
+    kinds = [cast.rng.choice(("cube", "cylinder", "can", "apple", "lemon", "mug", "banana")) for _ in range(2)]
     first, second = cast.draw(*(cast.spec(kind) for kind in kinds), extra=(0, 2), gap=0.06)
     if math.dist(first.position, second.position) < 0.12:
         raise Retry

@@ -121,9 +121,7 @@ USES: dict[str, tuple[str, ...]] = {
         )
     ),
     "ball": expand_all(
-        (
-            "(something|the thing|the toy) (to bounce|you can bounce|that bounces|that rolls in every direction)",
-        )
+        ("(something|the thing|the toy) (to bounce|you can bounce|that bounces|that rolls in every direction)",)
     ),
     "bottle": expand_all(
         (

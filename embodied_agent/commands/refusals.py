@@ -11,6 +11,8 @@ language     refuse("please say that in English")
 junk         refuse("I do not understand the command")
 """
 
+# ruff: noqa: E501  (one pattern a line, however long)
+
 from __future__ import annotations
 
 from embodied_agent.commands.splits import expand_all
@@ -109,10 +111,10 @@ FOREIGN = expand_all(
         "(kırmızı küpü|elmayı|bardağı) (kaseye koy|tabağa koy|kutuya koy)",
     )
 )
-JUNK_WORDS = (
-    "asdf qwer zxcv blah foo bar baz lorem ipsum dolor sit amet xyzzy plugh qux hmm uh er la la "
-    "the of and red cube bowl seven green under although because maybe wherever colorless ideas sleep"
-).split()
+JUNK_WORDS = tuple(
+    "asdf qwer zxcv blah foo bar baz lorem ipsum dolor sit amet xyzzy plugh qux hmm uh er la the of and red "
+    "cube bowl seven green under although because maybe wherever colorless ideas sleep".split()
+)
 VAGUE = expand_all(
     (
         "(do|try|make|finish) (it|that|this|something|the thing|what I said)( again| please| now|)",

@@ -11,7 +11,7 @@ import hashlib
 import random
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 from sim.dimensions import COLORS, KINDS, colors_of
 
@@ -19,14 +19,14 @@ SPLITS = ("train", "validation", "evaluation")
 _SHARES = (70, 80)  # [%] below the first: train; below the second: validation; else evaluation
 
 
-@lru_cache(maxsize=None)
+@cache
 def split_of(text: str) -> str:
     """The split that a template or a fixed phrase belongs to."""
     percent = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 100
     return SPLITS[sum(percent >= share for share in _SHARES)]
 
 
-@lru_cache(maxsize=None)
+@cache
 def of_split(texts: tuple[str, ...], split: str) -> tuple[str, ...]:
     """Those of `texts` that belong to a split.
 
@@ -41,7 +41,7 @@ def of_split(texts: tuple[str, ...], split: str) -> tuple[str, ...]:
     return tuple(text for i, text in enumerate(ordered) if order[i % 5] == split)
 
 
-@lru_cache(maxsize=None)
+@cache
 def pairs(split: str) -> frozenset[tuple[str, str]]:
     """Pairs (colour, kind) that a split may show or name.
 
@@ -75,7 +75,7 @@ def generator(split: str, seed: int, purpose: str) -> random.Random:
     return random.Random(f"{split}/{purpose}/{seed}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def expand(pattern: str) -> tuple[str, ...]:
     """All texts of a pattern: "(put|place) {a} (in|into) {b}" gives four. Groups do not nest."""
     match = re.search(r"\(([^()]*)\)", pattern)

@@ -4,9 +4,11 @@ A pattern that starts with "~" is a statement, not an imperative, and takes no "
 Slots: {a} {b} {c} things in the order of the goal, {d} a number or distance, {m} a manner.
 """
 
+# ruff: noqa: E501  (one pattern a line, however long)
+
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from embodied_agent.commands.splits import expand_all, of_split
 
@@ -331,14 +333,10 @@ OPENERS = expand_all(
 )
 MANNERS: dict[str, tuple[str, ...]] = {
     "gentle": expand_all(
-        (
-            "(gently|softly|with a soft grip|without squeezing it|using little force|it is fragile, so be gentle)",
-        )
+        ("(gently|softly|with a soft grip|without squeezing it|using little force|it is fragile, so be gentle)",)
     ),
     "slow": expand_all(("(slowly|without hurry|taking your time|at a slow pace|unhurriedly|at low speed)",)),
-    "upright": expand_all(
-        ("(keeping it upright|without tilting it|without tipping it over|and keep it level)",)
-    ),
+    "upright": expand_all(("(keeping it upright|without tilting it|without tipping it over|and keep it level)",)),
     "above": expand_all(
         ("(grasping it from above|from above|with a grasp from the top|gripping it from the top)",)
     ),
@@ -348,7 +346,7 @@ MANNERS: dict[str, tuple[str, ...]] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def templates(family: str, split: str) -> tuple[str, ...]:
     """The templates by which a split words a family."""
     return of_split(expand_all(PATTERNS[family]), split)

@@ -111,9 +111,7 @@ def _relation(description: Description, rng: random.Random, split: str, things: 
     return "".join(f" {word}" for word in (link, relation, reference) if word)
 
 
-def _plural(
-    description: Description, rng: random.Random, split: str, things: Sequence[Thing], bare: bool
-) -> str:
+def _plural(description: Description, rng: random.Random, split: str, things: Sequence[Thing], bare: bool) -> str:
     anything = description == Description("object", plural=True, except_=description.except_)
     if anything and not bare and rng.random() < 0.7:
         text = pick(rng, words.EVERYTHING)

@@ -327,5 +327,3 @@ class _Writer:
 
     def _Ask(self, goal: g.Ask) -> None:
         self.line(f'ask("{goal.question}")')
-
-
