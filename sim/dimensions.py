@@ -8,7 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KINDS = ("cube", "cylinder", "ball", "mug", "bowl", "plate", "can", "bottle", "banana", "apple", "lemon", "box", "bin")
+KINDS = (
+    "cube",
+    "cylinder",
+    "ball",
+    "mug",
+    "bowl",
+    "plate",
+    "can",
+    "bottle",
+    "banana",
+    "apple",
+    "lemon",
+    "box",
+    "bin",
+)
 COLORS = ("red", "green", "blue", "yellow", "orange", "purple", "white", "black")
 SIZES = ("small", "large")
 FIXTURES = ("cabinet", "cupboard", "button", "knob", "shelf")

@@ -94,7 +94,9 @@ class _Drawing:
             number = int(rng.choice([0, 1, 2], p=[0.4, 0.4, 0.2]))
             wanted = [str(k) for k in rng.choice(FIXTURES, size=number, replace=False)]
             if state is None:
-                state = {p: float(rng.uniform(0.3, 1.0)) for k in wanted for p in dim.parts_of(k) if rng.random() < 0.3}
+                state = {
+                    p: float(rng.uniform(0.3, 1.0)) for k in wanted for p in dim.parts_of(k) if rng.random() < 0.3
+                }
                 if "bottom drawer" in state and "top drawer" in state:
                     del state["top drawer"]  # the top one would hide and block the bottom one
         state = state or {}
@@ -125,7 +127,10 @@ class _Drawing:
             x = front + FIXTURE_DIMENSIONS[kind].half[0]
             yaw = 0.5 * math.atan2(y, x) + float(rng.uniform(-0.08, 0.08))
             spec = FixtureSpec(kind, (x, y), yaw, color, mine, hinge, shade)
-            if min((clearance(a, b) for a in fixture_footprints(spec, True) for b in self.taken), default=1) < 0.01:
+            if (
+                min((clearance(a, b) for a in fixture_footprints(spec, True) for b in self.taken), default=1)
+                < 0.01
+            ):
                 return None
             return spec
         half = FIXTURE_DIMENSIONS[kind].half

@@ -105,6 +105,8 @@ class _Builder:
 
     def _part(self, part: Part, position: Sequence[float], kind: Any, axis: Sequence[float]) -> tuple[Any, Any]:
         body = self.body.add_body(name=f"{self.prefix}{part.name}/moving", pos=position)
+        if not self.solid:  # pictures move it without physics, yet the compiler asks for a mass
+            body.mass, body.inertia, body.ipos, body.explicitinertial = 1.0, (0.01,) * 3, (0, 0, 0), True
         joint = body.add_joint(name=f"{self.prefix}{part.joint}", type=kind, axis=axis)
         joint.limited = mujoco.mjtLimited.mjLIMITED_TRUE
         joint.range = (0.0, part.range)
@@ -114,9 +116,7 @@ class _Builder:
     def cabinet(self) -> None:
         x, y, h = self.x, self.y, self.height
         back = x - FRONT / 2  # the fronts close flush with the footprint
-        boards = [
-            Shape("box", (back, BOARD / 2, h / 2), (FRONT / 2, s * (y - BOARD / 2), h / 2)) for s in (-1, 1)
-        ]
+        boards = [Shape("box", (back, BOARD / 2, h / 2), (FRONT / 2, s * (y - BOARD / 2), h / 2)) for s in (-1, 1)]
         boards.append(Shape("box", (BOARD / 2, y, h / 2), (x - BOARD / 2, 0, h / 2)))
         middle = DRAWER_BOTTOMS["top drawer"] - 0.003
         for z in (h - BOARD / 2, middle, 0.012):
@@ -136,7 +136,10 @@ class _Builder:
         centre = -self.x + FRONT + dx
         tray = [
             Shape("box", (dx, dy + wall, 0.002), (centre, 0, floor - 0.002), tint="light"),
-            *(Shape("box", (dx, wall / 2, side), (centre, s * (dy + wall / 2), floor + side), tint="light") for s in (-1, 1)),
+            *(
+                Shape("box", (dx, wall / 2, side), (centre, s * (dy + wall / 2), floor + side), tint="light")
+                for s in (-1, 1)
+            ),
             Shape("box", (wall / 2, dy, side), (centre + dx, 0, floor + side), tint="light"),
         ]
         self._add(body, f"drawer:{part.name}", [front, *tray], mass=0.8)
@@ -145,21 +148,43 @@ class _Builder:
     def _handle(self, body: Any, label: str, front: float, y: float, z: float) -> None:
         bar = front - HANDLE_GAP
         posts = [
-            Shape("cylinder", (0.004, HANDLE_GAP / 2), (front - HANDLE_GAP / 2, y, z + s * (HANDLE_HALF - 0.005)), (math.sqrt(0.5), 0, math.sqrt(0.5), 0), "metal", material="metal")
+            Shape(
+                "cylinder",
+                (0.004, HANDLE_GAP / 2),
+                (front - HANDLE_GAP / 2, y, z + s * (HANDLE_HALF - 0.005)),
+                (math.sqrt(0.5), 0, math.sqrt(0.5), 0),
+                "metal",
+                material="metal",
+            )
             for s in (-1, 1)
         ]
-        grip = Shape("capsule", (HANDLE_RADIUS, HANDLE_HALF - HANDLE_RADIUS), (bar, y, z), tint="metal", drawn=True, material="metal")
+        grip = Shape(
+            "capsule",
+            (HANDLE_RADIUS, HANDLE_HALF - HANDLE_RADIUS),
+            (bar, y, z),
+            tint="metal",
+            drawn=True,
+            material="metal",
+        )
         self._add(body, label, [grip, *posts], mass=0.06, contact=Contact((1.0, 0.01, 0.0001), 4))
 
     def cupboard(self) -> None:
         x, y, h = self.x, self.y, self.height
         middle = FRONT / 2
-        walls = [Shape("box", (x - middle, BOARD / 2, h / 2), (middle, s * (y - BOARD / 2), h / 2)) for s in (-1, 1)]
+        walls = [
+            Shape("box", (x - middle, BOARD / 2, h / 2), (middle, s * (y - BOARD / 2), h / 2)) for s in (-1, 1)
+        ]
         walls += [
             Shape("box", (BOARD / 2, y - BOARD, h / 2), (x - BOARD / 2, 0, h / 2)),
             Shape("box", (x - middle, y - BOARD, BOARD / 2), (middle, 0, h - BOARD / 2)),
             Shape("box", (x - middle, y - BOARD, CUPBOARD_FLOOR / 2), (middle, 0, CUPBOARD_FLOOR / 2)),
-            Shape("box", (x - middle - 0.02, y - BOARD, 0.0006), (middle, 0, CUPBOARD_FLOOR + 0.0003), tint="light", solid=False),
+            Shape(
+                "box",
+                (x - middle - 0.02, y - BOARD, 0.0006),
+                (middle, 0, CUPBOARD_FLOOR + 0.0003),
+                tint="light",
+                solid=False,
+            ),
         ]
         self._add(self.body, "cupboard", walls)
         part = PARTS["cupboard"][0]
@@ -174,7 +199,9 @@ class _Builder:
 
     def button(self) -> None:
         r = self.x
-        housing = turned([(0, 0), (r, 0), (r, 0.016), (r - 0.006, 0.022), (0.70 * r, 0.022), (0.70 * r, 0.018), (0, 0.018)])
+        housing = turned(
+            [(0, 0), (r, 0), (r, 0.016), (r - 0.006, 0.022), (0.70 * r, 0.022), (0.70 * r, 0.018), (0, 0.018)]
+        )
         lamp = turned([(0.70 * r, 0.0215), (0.86 * r, 0.0215), (0.86 * r, 0.0235), (0.70 * r, 0.0235)])
         self._add(
             self.body,
@@ -204,7 +231,14 @@ class _Builder:
         r = self.x
         plate = Shape("cylinder", (r, 0.006), (0, 0, 0.006), tint="steel")
         ticks = [
-            Shape("box", (0.0045, 0.0015, 0.0004), (0.88 * r * math.cos(a), 0.88 * r * math.sin(a), 0.0122), (math.cos(a / 2), 0, 0, math.sin(a / 2)), "mark", solid=False)
+            Shape(
+                "box",
+                (0.0045, 0.0015, 0.0004),
+                (0.88 * r * math.cos(a), 0.88 * r * math.sin(a), 0.0122),
+                (math.cos(a / 2), 0, 0, math.sin(a / 2)),
+                "mark",
+                solid=False,
+            )
             for a in (-math.pi / 2, 0.0, math.pi / 2, math.pi)
         ]
         self._add(self.body, "knob", [plate, *ticks])
@@ -219,7 +253,13 @@ class _Builder:
                 Shape("cylinder", (0.030, 0.009), (0, 0, 0.009)),
                 # A bar to hold, its pointer at the far side (+x) when the angle is zero.
                 Shape("box", (0.029, 0.0085, 0.018), (0, 0, 0.034)),
-                Shape("box", (0.010, 0.0028, 0.0005), (0.018, 0, 0.0523), tint="mark" if self.fixture.color != "white" else "rubber", solid=False),
+                Shape(
+                    "box",
+                    (0.010, 0.0028, 0.0005),
+                    (0.018, 0, 0.0523),
+                    tint="mark" if self.fixture.color != "white" else "rubber",
+                    solid=False,
+                ),
             ],
             mass=0.08,
             contact=Contact((1.0, 0.01, 0.0001), 4),
@@ -229,7 +269,12 @@ class _Builder:
         x, y, h = self.x, self.y, self.height
         board = Shape("box", (x, y, 0.007), (0, 0, h - 0.007))
         legs = [
-            Shape("box", (0.008, 0.008, (h - 0.014) / 2), (sx * (x - 0.010), sy * (y - 0.010), (h - 0.014) / 2), tint="dark")
+            Shape(
+                "box",
+                (0.008, 0.008, (h - 0.014) / 2),
+                (sx * (x - 0.010), sy * (y - 0.010), (h - 0.014) / 2),
+                tint="dark",
+            )
             for sx in (-1, 1)
             for sy in (-1, 1)
         ]

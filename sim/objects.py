@@ -62,7 +62,12 @@ def _mug(d: Dimensions) -> Shapes:
     bend = np.linspace(-0.5 * np.pi, 0.5 * np.pi, 13)
     high, thick = 0.30 * h, 0.0050
     handle = np.stack(
-        [r - 0.003 + (reach - r - thick + 0.003) * np.cos(bend) ** 0.7, np.zeros(13), 0.5 * h + high * np.sin(bend)], axis=1
+        [
+            r - 0.003 + (reach - r - thick + 0.003) * np.cos(bend) ** 0.7,
+            np.zeros(13),
+            0.5 * h + high * np.sin(bend),
+        ],
+        axis=1,
     )
     grip = (reach - thick, 0.0)
     return (
@@ -120,8 +125,18 @@ def _can(d: Dimensions) -> Shapes:
         Shape("mesh", surface=turned(body), solid=False, material="metal"),
         Shape("mesh", surface=turned(lid), tint="metal", solid=False, material="metal"),
         Shape("ellipsoid", (0.30 * r, 0.17 * r, 0.0012), (0.28 * r, 0, h - 0.002), tint="steel", solid=False),
-        Shape("mesh", surface=turned([(r - 0.002, 0.0), (r + 0.0003, 0.004), (r + 0.0003, 0.010), (r, 0.011)]), tint="metal", solid=False),
-        Shape("mesh", surface=turned([(r, 0.36 * h), (r + 0.0004, 0.36 * h), (r + 0.0004, 0.48 * h), (r, 0.48 * h)]), tint="pale", solid=False),
+        Shape(
+            "mesh",
+            surface=turned([(r - 0.002, 0.0), (r + 0.0003, 0.004), (r + 0.0003, 0.010), (r, 0.011)]),
+            tint="metal",
+            solid=False,
+        ),
+        Shape(
+            "mesh",
+            surface=turned([(r, 0.36 * h), (r + 0.0004, 0.36 * h), (r + 0.0004, 0.48 * h), (r, 0.48 * h)]),
+            tint="pale",
+            solid=False,
+        ),
         Shape("cylinder", (r, h / 2), (0, 0, h / 2), drawn=False),
     )
 
@@ -134,7 +149,12 @@ def _bottle(d: Dimensions) -> Shapes:
     return (
         Shape("mesh", surface=turned(profile), solid=False, material="glossy"),
         Shape("cylinder", (neck * 1.15, 0.05 * h), (0, 0, 0.95 * h), tint="pale", solid=False),
-        Shape("mesh", surface=turned([(r, 0.2 * h), (r + 0.0004, 0.2 * h), (r + 0.0004, 0.46 * h), (r, 0.46 * h)]), tint="light", solid=False),
+        Shape(
+            "mesh",
+            surface=turned([(r, 0.2 * h), (r + 0.0004, 0.2 * h), (r + 0.0004, 0.46 * h), (r, 0.46 * h)]),
+            tint="light",
+            solid=False,
+        ),
         Shape("cylinder", (r, 0.31 * h), (0, 0, 0.31 * h), drawn=False),
         Shape("cylinder", (0.70 * r, 0.06 * h), (0, 0, 0.68 * h), drawn=False),
         Shape("cylinder", (neck * 1.15, 0.13 * h), (0, 0, 0.87 * h), drawn=False),
@@ -157,7 +177,12 @@ def _banana(d: Dimensions) -> Shapes:
         yaw = math.atan2(b[1] - a[1], b[0] - a[0])
         half = float(np.linalg.norm(b - a)) / 2
         radius = float(min(taper[i], taper[min(i + 1, 13)]) * 0.97)
-        axis = (math.cos(yaw / 2) * LYING_X[0], -math.sin(yaw / 2) * LYING_X[2], math.cos(yaw / 2) * LYING_X[2], math.sin(yaw / 2) * LYING_X[0])
+        axis = (
+            math.cos(yaw / 2) * LYING_X[0],
+            -math.sin(yaw / 2) * LYING_X[2],
+            math.cos(yaw / 2) * LYING_X[2],
+            math.sin(yaw / 2) * LYING_X[0],
+        )
         centre = ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2, r)
         shapes.append(Shape("capsule", (radius, half * 0.8), centre, axis, drawn=False))
     return tuple(shapes)
@@ -173,7 +198,14 @@ def _apple(d: Dimensions) -> Shapes:
     profile = [(float(a) / 1.03, float(b)) for a, b in zip(radius, height, strict=True)]
     return (
         Shape("mesh", surface=turned(profile), solid=False, material="glossy"),
-        Shape("capsule", (0.0018, 0.007), (0.001, 0, 0.93 * h), (math.cos(0.12), 0, math.sin(0.12), 0), "brown", solid=False),
+        Shape(
+            "capsule",
+            (0.0018, 0.007),
+            (0.001, 0, 0.93 * h),
+            (math.cos(0.12), 0, math.sin(0.12), 0),
+            "brown",
+            solid=False,
+        ),
         Shape("ellipsoid", (0.009, 0.004, 0.0012), (0.009, 0.002, 0.95 * h), turn_z(0.3), "leaf", solid=False),
         Shape("ellipsoid", (r, r, h / 2 * 0.94), (0, 0, h / 2 * 0.94), drawn=False),
     )
@@ -198,7 +230,10 @@ def _box(d: Dimensions) -> Shapes:
     walls = [
         Shape("box", (x, y, d.floor / 2), (0, 0, d.floor / 2)),
         *(Shape("box", (w / 2, y, (h - d.floor) / 2), (s * (x - w / 2), 0, (h + d.floor) / 2)) for s in (-1, 1)),
-        *(Shape("box", (x - w, w / 2, (h - d.floor) / 2), (0, s * (y - w / 2), (h + d.floor) / 2)) for s in (-1, 1)),
+        *(
+            Shape("box", (x - w, w / 2, (h - d.floor) / 2), (0, s * (y - w / 2), (h + d.floor) / 2))
+            for s in (-1, 1)
+        ),
     ]
     inside = Shape("box", (x - w, y - w, 0.0005), (0, 0, d.floor + 0.0002), tint="light", solid=False)
     tape = [Shape("box", (0.0006, 0.012, h / 2), (s * x, 0, h / 2), tint="light", solid=False) for s in (-1, 1)]
@@ -214,7 +249,9 @@ def _bin(d: Dimensions) -> Shapes:
     for i in range(12):
         angle = 2 * math.pi * i / 12
         low, high = np.array([foot, 0.004]), np.array([top, h - 0.010])
-        ends = np.array([[p[0] * math.cos(angle), p[0] * math.sin(angle), p[1]] for p in (low, (low + high) / 2, high)])
+        ends = np.array(
+            [[p[0] * math.cos(angle), p[0] * math.sin(angle), p[1]] for p in (low, (low + high) / 2, high)]
+        )
         ribs.append(swept(ends, [0.0022] * 3, 6))
     return (
         Shape("mesh", surface=turned([*outside, *inside], 48), solid=False),

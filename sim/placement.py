@@ -155,7 +155,9 @@ def problems(scene: Scene) -> list[str]:
         found.append(f"{len(scene.objects)} objects, at most {MAX_OBJECTS}")
     for kind, times in Counter(f.kind for f in scene.fixtures).items():
         if times > 1:
-            found.append(f"{times} fixtures of kind '{kind}': at most one of each, so that its parts have one name")
+            found.append(
+                f"{times} fixtures of kind '{kind}': at most one of each, so that its parts have one name"
+            )
     names = [camera.name for camera in scene.cameras]
     if not names:
         found.append("no camera: at least one fixed camera is needed")
@@ -213,7 +215,12 @@ def _overlaps(scene: Scene, places: dict[str, Rest]) -> list[str]:
         rest = places[spec.name]
         if not (spec.on or spec.inside):
             solids.append(
-                (f"'{spec.name}'", footprint(spec, rest.x, rest.y, rest.yaw), rest.z, rest.z + spec.dimensions.height)
+                (
+                    f"'{spec.name}'",
+                    footprint(spec, rest.x, rest.y, rest.yaw),
+                    rest.z,
+                    rest.z + spec.dimensions.height,
+                )
             )
     for fixture in scene.fixtures:
         top = FIXTURE_DIMENSIONS[fixture.kind].height

@@ -173,7 +173,10 @@ def ring_of_plates(
     shapes = []
     for i in range(plates):
         angle = 2 * math.pi * i / plates
-        radial, tangent = np.array([math.cos(angle), math.sin(angle), 0]), np.array([-math.sin(angle), math.cos(angle), 0])
+        radial, tangent = (
+            np.array([math.cos(angle), math.sin(angle), 0]),
+            np.array([-math.sin(angle), math.cos(angle), 0]),
+        )
         along = radial * slant[0] + np.array([0, 0, slant[1]])
         normal = np.cross(tangent, along)
         rotation = np.stack([normal, tangent, along], axis=1)

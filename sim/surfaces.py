@@ -67,7 +67,9 @@ def pattern_image(pattern: str) -> Any:
         seams = np.abs((x * 5) % 1.0) < 0.015
         value = 0.90 + 0.035 * grain + 0.07 * (planks - 0.5) - 0.20 * seams
     elif pattern == "stone":
-        value = 0.90 + 0.06 * _noise(rng, 8) + 0.05 * _noise(rng, 40) + 0.04 * rng.standard_normal((TEXELS, TEXELS))
+        value = (
+            0.90 + 0.06 * _noise(rng, 8) + 0.05 * _noise(rng, 40) + 0.04 * rng.standard_normal((TEXELS, TEXELS))
+        )
     image = np.clip(value, 0, 1)[..., None] * np.ones(3) * 255
     return image.astype(np.uint8)
 

@@ -53,7 +53,11 @@ class Label:
     fixture: str = ""
 
 
-BACKGROUND, TABLE, ROBOT_LABEL = Label(0, "background", "background"), Label(1, "table", "table"), Label(2, "robot", "robot")
+BACKGROUND, TABLE, ROBOT_LABEL = (
+    Label(0, "background", "background"),
+    Label(1, "table", "table"),
+    Label(2, "robot", "robot"),
+)
 
 
 @dataclass
@@ -181,7 +185,13 @@ def attach_robot(spec: Any, robot: RobotDescription) -> None:
 
 
 def add_object(
-    spec: Any, thing: ObjectSpec, name: str, position: tuple[float, float, float], yaw: float, *, solid: bool = True
+    spec: Any,
+    thing: ObjectSpec,
+    name: str,
+    position: tuple[float, float, float],
+    yaw: float,
+    *,
+    solid: bool = True,
 ) -> Any:
     """Add one object's body, without a joint; return it."""
     body = spec.worldbody.add_body(name=name, pos=position, quat=turn_z(yaw))
@@ -283,9 +293,8 @@ def fixture_labels(kind: str) -> list[tuple[str, str, tuple[str, ...]]]:
             ("door", "cupboard door", ("door",)),
             ("door_handle", "cupboard door handle", ("door_handle",)),
         ]
-    if kind in ("button", "knob"):
-        return [(kind, kind, (kind, f"{kind}:cap", f"{kind}:grip"))]
-    return [(kind, kind, (kind,))]
+    moving = {"button": ("button:cap",), "knob": ("knob:grip",)}.get(kind, ())
+    return [(kind, kind, (kind, *moving))]
 
 
 def _rounded(values: Any) -> list[float]:

@@ -292,7 +292,11 @@ class MujocoBackend(Backend):
             if pad in self._pads:
                 held.setdefault(int(self.model.geom_bodyid[other]), set()).add(int(pad))
         for body, pads in held.items():
-            if len(pads) == 2 and self.model.body_jntnum[body] and self.model.jnt_type[self.model.body_jntadr[body]] == 0:
+            if (
+                len(pads) == 2
+                and self.model.body_jntnum[body]
+                and self.model.jnt_type[self.model.body_jntadr[body]] == 0
+            ):
                 total[2] += self._weight[body]  # payload between both pads
         return total
 

@@ -56,8 +56,6 @@ def sample(trajectory: JointTrajectory, times: Array) -> tuple[Array, Array]:
         (2 * s**3 - 3 * s**2 + 1) * p0 + (s**3 - 2 * s**2 + s) * v0
         + (-2 * s**3 + 3 * s**2) * p1 + (s**3 - s**2) * v1
     )  # fmt: skip
-    velocities = (
-        (6 * s**2 - 6 * s) * (p0 - p1) + (3 * s**2 - 4 * s + 1) * v0 + (3 * s**2 - 2 * s) * v1
-    ) / span
+    velocities = ((6 * s**2 - 6 * s) * (p0 - p1) + (3 * s**2 - 4 * s + 1) * v0 + (3 * s**2 - 2 * s) * v1) / span
     velocities[times > knots[-1]] = 0.0
     return positions, velocities
