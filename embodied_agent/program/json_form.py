@@ -102,6 +102,11 @@ def _argument(parameter: Parameter) -> Schema:
     return schema
 
 
+def _by_name(parameter: Parameter) -> bool:
+    """Whether an argument is written `name=value`."""
+    return parameter.keyword_only or not parameter.required
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r:.40} is not a string")
@@ -158,17 +163,17 @@ class _Writer:
         if name not in self.known:
             raise ValueError(f"there is no {name}")
         signature, words = self.known[name], []
-        for given, value in node["arguments"].items():
-            parameter = signature.parameter(given)
-            if parameter is None:
-                raise ValueError(f"{name} has no argument {given!r:.40}")
+        arguments = dict(node["arguments"])
+        for parameter in sorted(signature.parameters, key=_by_name):
+            value = arguments.pop(parameter.name, None)
             if value is None:
                 continue
             variable = parameter.type not in (Type.STRING, Type.NUMBER, Type.INTEGER, Type.BOOLEAN)
             text = _name(value) if variable else _value(value)
-            plain = parameter.required and not parameter.keyword_only
-            words.append((not plain, text if plain else f"{given}={text}"))
-        return f"{name}({', '.join(text for _, text in sorted(words, key=lambda w: w[0]))})"
+            words.append(f"{parameter.name}={text}" if _by_name(parameter) else text)
+        if arguments:
+            raise ValueError(f"{name} has no argument {next(iter(arguments))!r:.40}")
+        return f"{name}({', '.join(words)})"
 
     def condition(self, node: Any) -> str:
         if not node["tests"]:
