@@ -190,19 +190,13 @@ def relation_test(relation: str) -> Callable[[Thing, Thing], bool]:
 
 def gap(a: Thing, b: Thing) -> float:
     """Horizontal distance between two bounding boxes [m]; 0 where they overlap."""
-    spaces = [
-        max(abs(a.position[i] - b.position[i]) - (a.extent[i] + b.extent[i]) / 2, 0.0) for i in (0, 1)
-    ]
+    spaces = [max(abs(a.position[i] - b.position[i]) - (a.extent[i] + b.extent[i]) / 2, 0.0) for i in (0, 1)]
     return float((spaces[0] ** 2 + spaces[1] ** 2) ** 0.5)
 
 
 def _fits(description: Description, thing: Thing) -> bool:
     kinds = CATEGORIES.get(description.kind, (description.kind,))
-    return (
-        thing.kind in kinds
-        and description.color in ("", thing.color)
-        and description.size in ("", thing.size)
-    )
+    return thing.kind in kinds and description.color in ("", thing.color) and description.size in ("", thing.size)
 
 
 def _ranked(ordinal: str, fitting: list[Thing]) -> list[Thing]:

@@ -6,7 +6,7 @@ import math
 
 from sim.descriptions import Thing
 from sim.dimensions import DRAWER_TRAVEL, FIXTURE_DIMENSIONS
-from sim.placement import DRAWER_BOTTOMS, rest_places
+from sim.placement import DRAWER_BOTTOMS, Rest, rest_places
 from sim.scene import FixtureSpec, ObjectSpec, Scene
 
 _PANEL = (0.04, 0.23, 0.10)  # a drawer's front with its handle [m]
@@ -15,16 +15,23 @@ _PANEL = (0.04, 0.23, 0.10)  # a drawer's front with its handle [m]
 def things_of(scene: Scene) -> tuple[Thing, ...]:
     """Every object, fixture and moving part of a scene, where it stands at the start."""
     places = rest_places(scene)
-    objects = tuple(
-        _object(spec, places[spec.name].x, places[spec.name].y, places[spec.name].z) for spec in scene.objects
-    )
+    objects = tuple(_object(spec, places[spec.name]) for spec in scene.objects)
     return objects + tuple(part for spec in scene.fixtures for part in _fixture(spec))
 
 
-def _object(spec: ObjectSpec, x: float, y: float, z: float) -> Thing:
+def _object(spec: ObjectSpec, rest: Rest) -> Thing:
     height = spec.dimensions.height
     extent = (*_turned(spec.dimensions.half, spec.yaw), height)
-    return Thing(spec.name, spec.kind, spec.color, spec.size, (x, y, z + height / 2), extent, spec.inside, spec.on)
+    return Thing(
+        spec.name,
+        spec.kind,
+        spec.color,
+        spec.size,
+        (rest.x, rest.y, rest.z + height / 2),
+        extent,
+        spec.inside,
+        spec.on,
+    )
 
 
 def _turned(half: tuple[float, float], yaw: float) -> tuple[float, float]:

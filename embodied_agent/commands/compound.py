@@ -8,7 +8,7 @@ from embodied_agent.commands import families as f
 from embodied_agent.commands.cast import CARRIED, Cast, Retry, fits
 from embodied_agent.commands.families import Clicked, Draft, Slot
 from embodied_agent.planners import goal as g
-from sim.descriptions import CATEGORIES, Description, Thing, relation_test, resolve
+from sim.descriptions import CATEGORIES, Description, Thing, gap, relation_test, resolve
 from sim.dimensions import KINDS
 from sim.scene import FixtureSpec
 
@@ -73,7 +73,7 @@ def _carrying(cast: Cast, thing: Thing, plain: bool) -> list[Draft]:
             found.append(Draft(g.PlaceIn(a, b), "place_in", slots))
         elif other.kind == "plate" and thing.kind != "ball" and fits(thing.kind, thing.size, other):
             found.append(Draft(g.PlaceOn(a, b), "place_on", slots))
-        if cast.rng.random() < 0.4 and thing.kind != "ball":
+        if cast.rng.random() < 0.4 and thing.kind != "ball" and gap(thing, other) > 0.14:
             found.append(Draft(g.PlaceBeside(a, b), "place_beside", slots))
     cast.rng.shuffle(found)
     return found[:1]

@@ -238,6 +238,8 @@ class _Teller:
     def _conditional(self) -> tuple[g.Goal, Pieces, bool]:
         condition, drafts = conditional(self.cast)
         branch = holds(condition, self.cast)
+        if not branch and len(drafts) == 1 and self.rng.random() < 0.6:
+            raise Retry  # commands that come to nothing are worth a few examples only
         slots = {str(i + 1): self._clause(draft, True)[0] for i, draft in enumerate(drafts)}
         slots["if"] = self._condition(condition)
         pieces = fill(self._choose(t.CONDITIONS_ELSE if len(drafts) == 2 else t.CONDITIONS), slots)

@@ -186,7 +186,8 @@ class _Paper:
     def _fallback(self, body: nodes.Block, values: Values) -> None:
         for index, statement in enumerate(body):
             try:
-                return self.statement(statement, values)
+                self.statement(statement, values)
+                break
             except Failed:
                 if index == len(body) - 1:
                     raise

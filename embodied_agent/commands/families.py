@@ -10,7 +10,7 @@ from embodied_agent.commands.cast import CARRIED, Cast, Retry, fits
 from embodied_agent.commands.splits import colors_for
 from embodied_agent.commands.templates import DIRECTIONS, SIDES
 from embodied_agent.planners import goal as g
-from sim.descriptions import Description, Thing
+from sim.descriptions import Description, Thing, gap
 from sim.dimensions import FRUITS
 
 
@@ -137,6 +137,8 @@ def place_beside(cast: Cast) -> Draft:
     )
     a, b = cast.describe(thing), cast.describe(other)
     manner, keys = manner_of(cast, kind)
+    if gap(thing, other) < 0.14:
+        raise Retry  # it stands there already
     if cast.rng.random() < 0.45:
         return Draft(g.PlaceBeside(a, b, "any", manner), "place_beside", {"a": a, "b": b}, manner=keys)
     side = cast.rng.choice([s for s in SIDES if _room_at(cast, thing, other, s)] or ["any"])
@@ -328,7 +330,7 @@ def clear(cast: Cast) -> Draft:
     box = _sized(container.kind, container.size)
     specs = []
     for _ in range(cast.rng.choice((2, 2, 3, 3, 4))):
-        kind, size = _one_of(cast, lambda k, s: k not in ("bottle", "mug") and fits(k, "small", box))
+        kind, _ = _one_of(cast, lambda k, s: k not in ("bottle", "mug") and fits(k, "small", box))
         specs.append(cast.spec(kind, size="small"))
     into, *things = cast.draw(container, *specs, extra=(0, 0))
     b = cast.describe(into, plain=True)

@@ -111,9 +111,42 @@ FOREIGN = expand_all(
         "(kırmızı küpü|elmayı|bardağı) (kaseye koy|tabağa koy|kutuya koy)",
     )
 )
-JUNK_WORDS = tuple(
-    "asdf qwer zxcv blah foo bar baz lorem ipsum dolor sit amet xyzzy plugh qux hmm uh er la the of and red "
-    "cube bowl seven green under although because maybe wherever colorless ideas sleep".split()
+JUNK_WORDS = (
+    "asdf",
+    "qwer",
+    "zxcv",
+    "blah",
+    "foo",
+    "bar",
+    "baz",
+    "lorem",
+    "ipsum",
+    "dolor",
+    "sit",
+    "amet",
+    "xyzzy",
+    "plugh",
+    "qux",
+    "hmm",
+    "uh",
+    "er",
+    "la",
+    "the",
+    "of",
+    "and",
+    "red",
+    "cube",
+    "bowl",
+    "seven",
+    "green",
+    "under",
+    "although",
+    "because",
+    "maybe",
+    "wherever",
+    "colorless",
+    "ideas",
+    "sleep",
 )
 VAGUE = expand_all(
     (

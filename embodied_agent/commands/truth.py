@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from embodied_agent.commands.families import Clicked
 from embodied_agent.planners import goal as g
@@ -70,7 +71,7 @@ class _Reader:
                 return tasks.Lifted(self.one(thing))
             case g.Stack(things):
                 names = [self.one(thing) for thing in things]
-                return tasks.All(tuple(tasks.On(b, a) for a, b in zip(names, names[1:], strict=False)))
+                return tasks.All(tuple(tasks.On(b, a) for a, b in pairwise(names)))
             case g.PutInDrawer(thing, drawer, close_after):
                 part = self.one(drawer)
                 inside = tasks.Inside(self.one(thing), part)

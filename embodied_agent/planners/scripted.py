@@ -161,9 +161,9 @@ class _Writer:
     def goal(self, goal: g.Goal) -> None:
         getattr(self, f"_{type(goal).__name__}")(goal)
 
-    def _carry(self, thing: str, place: str, test: str) -> None:
+    def _carry(self, thing: str, place: str, test: str, guarded: bool = True) -> None:
         """Pick, place and measure; a repair leaves alone what already holds."""
-        if self._repair and test:
+        if self._repair and test and guarded:
             with self.block(f"if not {test}:"):
                 self.line(f"pick({thing})")
                 self.line(f"place({thing}, {place})")
@@ -193,7 +193,8 @@ class _Writer:
         with self.unit(goal.thing, goal.manner):
             thing, other = self.find(goal.thing), self.find(goal.other)
             side = "" if goal.side == "any" else f', side="{goal.side}"'
-            self._carry(thing, f"beside={other}{side}", f"is_beside({thing}, {other})")
+            test = f"is_beside({thing}, {other})"
+            self._carry(thing, f"beside={other}{side}", test, guarded=not side)
 
     def _PlaceAt(self, goal: g.PlaceAt) -> None:
         with self.unit(goal.thing, goal.manner):

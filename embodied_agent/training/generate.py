@@ -60,8 +60,7 @@ def _described(cast: Cast) -> Description | None:
         thing = rng.choice(objects)
         if chance < 0.82:
             return _several(cast, thing.kind, thing.color)
-        base = Description(thing.kind, rng.choice(("", thing.color)))
-        return base
+        return Description(thing.kind, rng.choice(("", thing.color)))
     except Retry:
         return None
 
