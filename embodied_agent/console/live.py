@@ -3,118 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import fields
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from embodied_agent.errors import ProgramError
-from embodied_agent.program import nodes
+from embodied_agent.program.events import Event
 from embodied_agent.program.parse import parse
-from embodied_agent.program.render import label
-from embodied_agent.story import Item, Story
+from embodied_agent.program.tree import ICONS, Shown, TreeView
 
-LOOK = {
-    "pending": ("·", "dim"),
-    "running": ("▶", "bold yellow"),
-    "success": ("✓", "green"),
-    "failure": ("✗", "bold red"),
-    "skipped": ("–", "dim"),
-    "cancelled": ("■", "magenta"),
-}
-LOUD = ("failure", "running", "cancelled")  # a node of these is followed into the skill that it calls
+CLOSED = ("skill", "primitive", "function")  # shown with their inside only while that matters
+TOLD = ("task", "unit", "skill", "check")  # levels that print a line where there is no terminal
+_EVENT_FIELDS = {field.name for field in fields(Event)}
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of the drawn tree."""
 
     depth: int
+    kind: str
     label: str
-    status: str
     note: str = ""
 
 
 class Drawing:
-    """The newest program, planned or running, as lines."""
+    """The newest program, planned or running, as few lines as tell what goes on."""
 
     def __init__(self) -> None:
-        self.story = Story()
-        self.program: nodes.Program | None = None
-        self._newest: Item | None = None
+        self.view: TreeView | None = None
 
-    def tell(self, event: Mapping[str, Any]) -> Item | None:
-        """Take in one event of the run."""
+    def tell(self, event: Mapping[str, Any]) -> Event | None:
+        """Take in one event of the run; returns it if it is about a node."""
         if event.get("type") == "plan":
             try:
-                self.program = parse(str(event.get("program", "")))
+                self.view = TreeView(parse(str(event.get("program", ""))))
             except ProgramError:
-                self.program = None
-            self._newest = None
-        before = len(self.story.trees)
-        changed = self.story.tell(event)
-        if len(self.story.trees) > before:
-            self._newest = self.story.trees[-1]
-        return changed
+                self.view = None
+            return None
+        if "kind" not in event or self.view is None:
+            return None
+        try:
+            told = Event(**{key: value for key, value in event.items() if key in _EVENT_FIELDS})
+            self.view.update(told)
+        except (TypeError, KeyError, AttributeError):  # a line of another version
+            return None
+        return told
 
     def lines(self) -> list[Line]:
         """All lines, from the task down."""
-        if self.program is None:
-            return list(_ran(self._newest, 0)) if self._newest is not None else []
-        return list(_planned(self.program.task, self._newest, 0))
+        return list(self._lines(self.view.shown[self.view.root], 0)) if self.view is not None else []
+
+    def _lines(self, shown: Shown, depth: int) -> Iterator[Line]:
+        assert self.view is not None
+        event = shown.event
+        yield Line(depth, event.kind if event else "pending", shown.label, _note(event) if event else "")
+        if event is not None and event.level in CLOSED and event.kind not in ("started", "failed", "cancelled"):
+            return
+        for path in shown.children:
+            child = self.view.shown[path]
+            inside = event is not None and event.level in CLOSED
+            if inside and (child.event is None or child.event.kind in ("succeeded", "skipped")):
+                continue
+            yield from self._lines(child, depth + 1)
 
 
-def _planned(node: nodes.Statement, item: Item | None, depth: int) -> Iterator[Line]:
-    """A statement of the program, with what became of it."""
-    if item is None:
-        yield Line(depth, label(node), "pending")
-    else:
-        yield _line(item, depth, label(node))
-    ran: dict[str, Item] = {child.path: child for child in item.children} if item is not None else {}
-    rounds = [child for child in (item.children if item is not None else []) if child.path.endswith("]")]
-    if rounds:  # a loop shows its newest round
-        ran = {child.path.replace(rounds[-1].path, node.path): child for child in rounds[-1].children}
-    planned = nodes.children(node)
-    suffix = len(node.path)
-    by_place = {path[suffix:] if path.startswith(node.path) else path: child for path, child in ran.items()}
-    for child in planned:
-        place = child.path[suffix:]
-        yield from _planned(child, by_place.get(place) or _last(ran, place), depth + 1)
-    if not planned and item is not None and item.status in LOUD:
-        for inner in item.children:
-            if inner.status in LOUD:
-                yield from _ran(inner, depth + 1)
-
-
-def _last(ran: Mapping[str, Item], place: str) -> Item | None:
-    """The child at a place below a node whose own path grew at run time ("1.3[2]")."""
-    return next((child for path, child in reversed(list(ran.items())) if path.endswith(place)), None)
-
-
-def _ran(item: Item, depth: int) -> Iterator[Line]:
-    yield _line(item, depth, item.label)
-    for child in item.children:
-        if depth == 0 or child.status in LOUD:
-            yield from _ran(child, depth + 1)
-
-
-def _line(item: Item, depth: int, words: str) -> Line:
-    notes = [f"{item.duration:.1f} s"] if item.status in ("success", "failure", "cancelled") else []
-    notes += [f"try {item.attempt}"] if item.attempt > 1 else []
-    deepest = not any(child.status == item.status for child in item.children)
-    notes += [item.reason] if item.reason and deepest else []
-    return Line(depth, words, item.status, "  ".join(notes))
+def _note(event: Event) -> str:
+    notes = []
+    if event.kind in ("succeeded", "failed", "cancelled") and event.duration >= 0.05:
+        notes.append(f"{event.duration:.1f} s")
+    if event.attempt > 1:
+        notes.append(f"try {event.attempt}")
+    if event.reason and "cause" not in event.evidence:
+        notes.append(event.reason)
+    return "  ".join(notes)
 
 
 class LiveTree:
     """Shows a run while it happens. A context manager.
 
     Args:
-        console: Where to; on a terminal the tree is redrawn in place, else every finished
-            node of the program prints one line.
+        console: Where to; on a terminal the tree is redrawn in place, else the plan is printed
+            once, and then one line for every finished part of the task.
     """
 
     def __init__(self, console: Console) -> None:
@@ -140,31 +113,42 @@ class LiveTree:
             self._live.stop()
 
     def status(self, words: str) -> None:
-        """What goes on beside the tree, e.g. "planning"."""
-        if words != self._status:
-            self._status = words
-            if self._live is None and words:
-                self._console.print(Text(f"{words} ..."))
+        """What goes on beside the tree, e.g. "planning"; "" = nothing."""
+        if words and words != self._status and self._live is None:
+            self._console.print(Text(f"{words} ..."))
+        self._status = words
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Show one event."""
-        changed = self._drawing.tell(event)
+        told = self._drawing.tell(event)
         if self._live is not None:
             return
-        if event.get("type") == "plan" and self._drawing.program is not None:
+        if event.get("type") == "plan":
             for line in self._drawing.lines():
-                self._console.print(_text(line), soft_wrap=True)
-        elif changed is not None and event.get("kind") not in (None, "started") and "[" not in changed.path[-1:]:
-            depth = changed.path.count(".")
-            if changed.level in ("task", "unit", "skill", "check") or changed.status == "failure":
-                self._console.print(_text(_line(changed, depth, changed.label)), soft_wrap=True)
+                self._print(line)
+        elif told is not None and told.kind != "started" and (told.level in TOLD or told.kind == "failed"):
+            if not told.source:
+                self._print(Line(told.path.count("."), told.kind, told.label, _note(told)))
+
+    def pause(self) -> None:
+        """Stop redrawing, so that a question can be asked."""
+        if self._live is not None:
+            self._live.stop()
+
+    def resume(self) -> None:
+        """Go on redrawing."""
+        if self._live is not None:
+            self._live.start()
+
+    def _print(self, line: Line) -> None:
+        self._console.print(_text(line), soft_wrap=True)
 
     def _draw(self) -> RenderableType:
         lines = self._drawing.lines()
         room = max(4, self._console.height - 3)
         if len(lines) > room:  # keep what runs in view
-            at = next((i for i, line in reversed(list(enumerate(lines))) if line.status == "running"), 0)
-            start = max(0, min(at - room // 2, len(lines) - room))
+            running = [i for i, line in enumerate(lines) if line.kind == "started"]
+            start = max(0, min((running[-1] if running else 0) - room // 2, len(lines) - room))
             lines = lines[start : start + room]
         shown: list[RenderableType] = [_text(line) for line in lines]
         if self._status:
@@ -173,10 +157,10 @@ class LiveTree:
 
 
 def _text(line: Line) -> Text:
-    mark, style = LOOK[line.status]
+    icon, style = ICONS[line.kind]
     drawn = Text("  " * line.depth, no_wrap=True, overflow="ellipsis")
-    drawn.append(f"{mark} ", style)
-    drawn.append(line.label, "dim" if line.status in ("pending", "skipped") else "")
+    drawn.append(f"{icon} ", style)
+    drawn.append(line.label, "dim" if line.kind in ("pending", "skipped") else "")
     if line.note:
-        drawn.append(f"  {line.note}", "red" if line.status == "failure" else "dim")
+        drawn.append(f"  {line.note}", "red" if line.kind == "failed" else "dim")
     return drawn

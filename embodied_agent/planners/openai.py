@@ -24,6 +24,7 @@ from embodied_agent.planners import wire
 from embodied_agent.planners.planner import Failure, Plan, PlanRequest
 from embodied_agent.planners.prompt import messages, program_in
 from embodied_agent.program.grammar import gbnf
+from embodied_agent.program.json_form import json_schema, program_text
 from embodied_agent.program.parse import parse
 
 Structure = Literal["structured_outputs", "guided_grammar", "ebnf", "grammar", "json_schema", "none"]
@@ -36,18 +37,7 @@ OFFERS: Mapping[str, tuple[Structure, ...]] = {
     "sglang": ("ebnf", "json_schema", "none"),
     "": ("json_schema", "none"),
 }
-# Programs are text; this only keeps prose out of the answer. The language itself is checked here.
-JSON_ANSWER: Mapping[str, Any] = {
-    "name": "program",
-    "strict": True,
-    "schema": {
-        "type": "object",
-        "properties": {"program": {"type": "string", "description": "The program, with its line breaks."}},
-        "required": ["program"],
-        "additionalProperties": False,
-    },
-}
-JSON_HINT = 'Answer with JSON of the form {"program": "<the program, with \\n for line breaks>"}.'
+JSON_HINT = "Answer with the program as JSON that follows the given schema; leave out nothing, use null."
 REJECTED = (400, 404, 415, 422, 501)  # of a request with a structure: try it without
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504)  # worth another try
 
@@ -229,8 +219,9 @@ class OpenAIPlanner:
         problem = ""
         for _ in range(self.settings.rewrites + 1):
             answer = self._answer(request)
-            text = program_in(answer.text)
+            text = answer.text
             try:
+                text = self._program(answer.text, request)
                 parse(text)
             except ProgramError as error:
                 problem = str(error.problems[0] if error.problems else error)
@@ -243,6 +234,21 @@ class OpenAIPlanner:
         raise PlannerError(
             f"{self.settings.base}: model {self._model!r} wrote no program: {problem}; it said {answer.text[:80]!r}"
         )
+
+    def _program(self, said: str, request: PlanRequest) -> str:
+        """The program's text in an answer: as text, in a fenced block, or as JSON.
+
+        Raises:
+            ProgramError: It is JSON, but no program.
+        """
+        if self._structures[:1] == ["json_schema"] and said.lstrip().startswith("{"):
+            try:
+                document = json.loads(said)
+            except (ValueError, RecursionError):
+                return program_in(said)
+            if isinstance(document, dict) and "task" in document:
+                return program_text(document, request.signatures)
+        return program_in(said)
 
     def _discover(self) -> None:
         """Ask once who serves which models."""
@@ -291,17 +297,18 @@ class OpenAIPlanner:
 
     def _form(self, request: PlanRequest, chat: list[dict[str, Any]]) -> dict[str, Any]:
         """The messages, and how the answer is to be constrained."""
-        if self._structures[0] != "json_schema":
+        if self._structures[0] != "json_schema" or not request.signatures:
             return {"messages": chat} | self._constraint(request)
         hinted = {**chat[-1], "content": [*chat[-1]["content"], {"type": "text", "text": JSON_HINT}]}
         return {"messages": [*chat[:-1], hinted]} | self._constraint(request)
 
     def _constraint(self, request: PlanRequest) -> dict[str, Any]:
         structure = self._structures[0]
-        if structure == "json_schema":
-            return {"response_format": {"type": "json_schema", "json_schema": JSON_ANSWER}}
         if structure == "none" or not request.signatures:
             return {}
+        if structure == "json_schema":
+            schema = {"name": "program", "strict": True, "schema": json_schema(request.signatures)}
+            return {"response_format": {"type": "json_schema", "json_schema": schema}}
         grammar = gbnf(request.signatures)
         if structure == "structured_outputs":
             return {"structured_outputs": {"grammar": grammar}}

@@ -156,9 +156,15 @@ def test_a_rejected_structure_is_dropped_and_not_asked_for_again(stand: Callable
     assert "structured_outputs" not in server.asked[-1]
 
 
-def test_json_answers_are_read(stand: Callable[..., Stand]) -> None:
-    server = stand(lambda h, b: answer(h, chat(json.dumps({"program": PROGRAM}))))
+TREE = {"task": "go home", "body": [{"do": "home", "arguments": {}}]}
+
+
+@pytest.mark.parametrize("document", [TREE, {"program": PROGRAM}, {"program": PROGRAM.splitlines()}])
+def test_json_answers_are_read(stand: Callable[..., Stand], document: Any) -> None:
+    server = stand(lambda h, b: answer(h, chat(json.dumps(document))))
     assert planner(server.url).plan(request()).text == PROGRAM
+    schema = server.asked[0]["response_format"]["json_schema"]["schema"]
+    assert "home" in json.dumps(schema["$defs"]["statement"])
     assert "JSON" in server.asked[0]["messages"][1]["content"][-1]["text"]
 
 
@@ -170,6 +176,13 @@ def test_nonsense_goes_back_to_the_model_with_its_error(stand: Callable[..., Sta
     server = stand(reply)
     assert planner(server.url, rewrites=1).plan(request()).text == PROGRAM
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("document", [{"task": 7, "body": []}, {"task": "x", "body": [{"do": "fly"}]}, {"a": 1}])
+def test_json_that_is_no_program_is_refused(stand: Callable[..., Stand], document: Any) -> None:
+    server = stand(lambda h, b: answer(h, chat(json.dumps(document))))
+    with pytest.raises(PlannerError, match="wrote no program"):
+        planner(server.url).plan(request())
 
 
 def test_nonsense_to_the_end_is_a_planner_error_that_quotes_it(stand: Callable[..., Stand]) -> None:
