@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied_agent.control.obstacles import HAND, HELD, TABLE, Box, Obstacles
 from embodied_agent.robots.description import RobotDescription, model_path
@@ -146,7 +147,8 @@ class CollisionWorld:
         return geoms[bad], distances[bad], contact.pos[bad]
 
     def _add_obstacles(self, spec: mujoco.MjSpec) -> list[str]:
-        obstacles, names = self.obstacles, []
+        obstacles = self.obstacles
+        names: list[str] = []
         boxes: list[Box] = [*obstacles.boxes, *obstacles.cloud_boxes()]
         world = spec.worldbody
         common = {"type": mujoco.mjtGeom.mjGEOM_BOX, "margin": self.margin, **OBSTACLE_BITS}
@@ -204,15 +206,16 @@ class CollisionWorld:
         threshold[ids, :] = self.margin
         threshold[:, ids] = self.margin
         hand_ids = np.flatnonzero(np.isin(names, [*self._hand, HELD]))
-        for i in np.flatnonzero(names == TABLE):
-            threshold[i, hand_ids] = threshold[hand_ids, i] = -1e-4
+        table_ids = np.flatnonzero(names == TABLE)
+        threshold[np.ix_(table_ids, hand_ids)] = -1e-4
+        threshold[np.ix_(hand_ids, table_ids)] = -1e-4
         for first, second in self.obstacles.allowed:
             a, b = self._ids(first, names), self._ids(second, names)
             threshold[np.ix_(a, b)] = -np.inf
             threshold[np.ix_(b, a)] = -np.inf
         self._threshold = threshold
 
-    def _ids(self, name: str, names: Array) -> Array:
+    def _ids(self, name: str, names: NDArray[np.str_]) -> NDArray[np.intp]:
         wanted = list(self._hand) if name == HAND else [name]
         return np.flatnonzero(np.isin(names, wanted))
 

@@ -111,7 +111,7 @@ class Obstacles:
         voxel = self.voxel
         boxes = _merge(points, voxel)
         while len(boxes) > MAX_CLOUD_BOXES:
-            voxel *= 1.5
+            voxel *= 1.3
             boxes = _merge(points, voxel)
         return tuple(Box(CLOUD, Pose((low + high) / 2 * voxel), (high - low) * voxel) for low, high in boxes)
 
@@ -123,20 +123,18 @@ def _merge(points: Array, voxel: float) -> list[tuple[Array, Array]]:
     """
     if not len(points):
         return []
-    cells = np.unique(np.floor(points / voxel).astype(np.int64), axis=0)
-    boxes = [(cell, cell + 1) for cell in cells]
+    low = np.unique(np.floor(points / voxel).astype(np.int64), axis=0)
+    high = low + 1
     for axis in (2, 0, 1):
         others = [a for a in range(3) if a != axis]
+        sides = np.concatenate([low[:, others], high[:, others]], axis=1)  # (K, 4)
         # Boxes that agree in the other two axes lie next to one another after sorting.
-        boxes.sort(key=lambda box: (*box[0][others], *box[1][others], box[0][axis]))
-        merged: list[tuple[Array, Array]] = []
-        for low, high in boxes:
-            if merged:
-                last_low, last_high = merged[-1]
-                same = (last_low[others] == low[others]).all() and (last_high[others] == high[others]).all()
-                if same and last_high[axis] == low[axis]:
-                    merged[-1] = (last_low, high)
-                    continue
-            merged.append((low, high))
-        boxes = merged
-    return [(np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)) for low, high in boxes]
+        order = np.lexsort((low[:, axis], *sides.T[::-1]))
+        low, high, sides = low[order], high[order], sides[order]
+        goes_on = (sides[1:] == sides[:-1]).all(axis=1) & (low[1:, axis] == high[:-1, axis])
+        first = np.flatnonzero(np.concatenate([[True], ~goes_on]))
+        last = np.concatenate([first[1:] - 1, [len(low) - 1]])
+        merged = high[first]
+        merged[:, axis] = high[last, axis]
+        low, high = low[first], merged
+    return [(a.astype(np.float64), b.astype(np.float64)) for a, b in zip(low, high, strict=True)]

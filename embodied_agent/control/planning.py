@@ -195,13 +195,13 @@ class MotionPlanner:
             def valid(positions: Array) -> bool:
                 return self.world.free(positions) and not self._tilts(query, positions[None])
 
-        path = connect(self.kinematics.description, start, goals, valid, query.deadline, query.seed)
-        if path is None:
+        sampled = connect(self.kinematics.description, start, goals, valid, query.deadline, query.seed)
+        if sampled is None:
             return None, f"no free path: on the direct one {blocked}", "rrt"
-        final = self.world.path_contact(path, CHECK_STEP, query.deadline)
+        final = self.world.path_contact(sampled, CHECK_STEP, query.deadline)
         if final is not None:
             return None, f"no free path: {final[1]}", "rrt"
-        return path, "", "rrt"
+        return sampled, "", "rrt"
 
     def _rounded(self, query: _Query, path: Array, started_in_contact: bool) -> tuple[Array, str]:
         """The path with its corners rounded as the trajectory will round them, and free still."""

@@ -136,8 +136,8 @@ def _timing(smooth: RoundedPath, velocity: Array, acceleration: Array) -> Array:
     # Pieces end on grid points, so that no step straddles a jump of curvature.
     grid = [0.0]
     for start, end in zip(smooth.starts[:-1], smooth.starts[1:], strict=True):
-        steps = int(np.clip(np.ceil((end - start) / 0.02), 4, 120)) if len(smooth.controls) < 60 else 2
-        grid.extend(np.linspace(start, end, steps + 1)[1:])
+        count = int(np.clip(np.ceil((end - start) / 0.02), 4, 120)) if len(smooth.controls) < 60 else 2
+        grid.extend(np.linspace(start, end, count + 1)[1:])
     solver = algorithm.TOPPRA(limits, _Geometry(smooth), gridpoints=np.array(grid), solver_wrapper="seidel")
     _, speeds, _ = solver.compute_parameterization(0.0, 0.0)
     if speeds is None or not np.isfinite(speeds).all():
@@ -171,14 +171,15 @@ def _sampled(
     # A whole number of periods: the last sample is the goal, at rest.
     ticks *= (count - 1) * PERIOD / ticks[-1]
     times = np.arange(count) * PERIOD
-    velocities = np.gradient(averaged, ticks, axis=0)
+    velocities: Array = np.asarray(np.gradient(averaged, ticks, axis=0), dtype=np.float64)
     velocities[0] = velocities[-1] = 0.0
     columns = range(averaged.shape[1])
-    return JointTrajectory(
-        times,
-        np.stack([np.interp(times, ticks, averaged[:, k]) for k in columns], axis=1),
-        np.stack([np.interp(times, ticks, velocities[:, k]) for k in columns], axis=1),
-    )
+    samples = np.stack([np.interp(times, ticks, averaged[:, k]) for k in columns], axis=1)
+    rates = np.stack([np.interp(times, ticks, velocities[:, k]) for k in columns], axis=1)
+    # Exactly at both ends, and exactly at rest there.
+    samples[0], samples[-1] = positions[0], positions[-1]
+    rates[0] = rates[-1] = 0.0
+    return JointTrajectory(np.asarray(times, dtype=np.float64), samples, rates)
 
 
 def _stretch(positions: Array, description: RobotDescription, speed: float) -> float:
