@@ -29,7 +29,8 @@ class Shot:
         instances: Name, class index and colour index (-1 = none) of each instance.
         things: What stands there, as plain dicts of `sim.descriptions.Thing`.
         episode: The command's record, or {} for a picture without one.
-        view: "overhead" or "close".
+        view: "overhead", "shifted" or "close".
+        natural: Noun phrases with their canonical wording and the ids of what they mean.
     """
 
     rgb: NDArray[np.uint8]
@@ -40,6 +41,7 @@ class Shot:
     things: list[dict[str, Any]] = field(default_factory=list)
     episode: dict[str, Any] = field(default_factory=dict)
     view: str = "overhead"
+    natural: list[tuple[str, str, list[str]]] = field(default_factory=list)
 
     def picture(self) -> Picture:
         """As the model reads it."""
@@ -53,9 +55,8 @@ def write_shard(directory: Path, shots: list[Shot]) -> None:
     partial.mkdir(parents=True, exist_ok=True)
     for name in ("rgb", "depth", "labels", "camera"):
         np.save(partial / f"{name}.npy", np.stack([getattr(shot, name) for shot in shots]))
-    rows = [
-        {"instances": s.instances, "things": s.things, "episode": s.episode, "view": s.view} for s in shots
-    ]
+    names = ("instances", "things", "episode", "view", "natural")
+    rows = [{name: getattr(shot, name) for name in names} for shot in shots]
     (partial / "rows.json.gz").write_bytes(gzip.compress(json.dumps(rows).encode(), 3))
     partial.rename(directory)
 
@@ -93,4 +94,5 @@ class Shots:
             things=meta["things"],
             episode=meta["episode"],
             view=meta["view"],
+            natural=[tuple(item) for item in meta["natural"]],
         )

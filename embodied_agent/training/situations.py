@@ -1,0 +1,256 @@
+"""Scenes as the language stages see them: visual tokens, what stands there, and the command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from embodied_agent.mllm.instances import Instances, find_instances
+from embodied_agent.mllm.network import EmbodiedNetwork
+from embodied_agent.mllm.objects import Float, Seen, describe
+from embodied_agent.mllm.picture import Picture, camera_from_array, picture_from_arrays
+from embodied_agent.mllm.settings import ModelSettings
+from embodied_agent.mllm.vision import STRIDE, Dense, stack_inputs
+from embodied_agent.training.augment import augment_color, augment_depth
+from embodied_agent.training.queries import draw_queries
+from embodied_agent.training.sequences import Example, Phrase
+from embodied_agent.training.shards import FIRST_INSTANCE, Shot
+from sim.descriptions import Thing, parse_canonical
+
+_MATCH = 0.4  # IoU from which a detected instance counts as the thing
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A command and the right answer.
+
+    Attributes:
+        command: The sentence.
+        program, repair: Canonical program at first, and after a failure ("" = none).
+        phrases: Canonical descriptions that the answer speaks of, in order, each with the ids of
+            the things that it fits and its state.
+        points: Clicked points as the model reads them, (P, 5).
+        family: Of tasks, for the evaluation.
+        seed: What generated it; -1 = unknown.
+    """
+
+    command: str
+    program: str
+    repair: str
+    phrases: tuple[tuple[str, tuple[str, ...], str], ...]
+    points: Float = field(default_factory=lambda: np.zeros((0, 5), dtype=np.float32))
+    family: str = ""
+    seed: int = -1
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One scene.
+
+    Attributes:
+        seen: Visual tokens.
+        things: What can be seen there.
+        token_of: Object token of each thing that was detected, by id.
+        episode: A command in this scene, or None.
+        natural: Noun phrases as people say them: phrase, canonical wording, ids of what is meant.
+    """
+
+    seen: Seen
+    things: tuple[Thing, ...]
+    token_of: dict[str, int]
+    episode: Episode | None = None
+    natural: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
+
+def episode_from_record(record: dict[str, Any], points: Float) -> Episode:
+    """The episode of a JSON record; `points` as the model reads them, (P, 5)."""
+    return Episode(
+        command=record["command"],
+        program=record["program"],
+        repair=record["repair"],
+        phrases=tuple((text, tuple(ids), state) for text, ids, state in record["phrases"]),
+        points=points,
+        family=record["family"],
+        seed=record["seed"],
+    )
+
+
+def thing_from_dict(data: dict[str, Any]) -> Thing:
+    """Inverse of `dataclasses.asdict` after a trip through JSON."""
+    values = dict(data)
+    for name in ("position", "extent"):
+        values[name] = tuple(values[name])
+    return Thing(**values)
+
+
+def thing_to_dict(thing: Thing) -> dict[str, Any]:
+    """JSON-ready."""
+    return asdict(thing)
+
+
+def ground_phrase(text: str, ids: Sequence[str], state: str, token_of: dict[str, int]) -> Phrase:
+    """The phrase as the pointer should learn it."""
+    tokens = tuple(token_of[name] for name in ids if name in token_of)
+    return Phrase(text, tokens, state, certain=len(tokens) == len(ids))
+
+
+def plan_example(situation: Situation, rng: Generator, again: float = 0.12) -> Example | None:
+    """The command of a situation; None where something that it speaks of is not seen at all."""
+    episode = situation.episode
+    if episode is None:
+        return None
+    phrases = []
+    for text, ids, state in episode.phrases:
+        phrase = ground_phrase(text, ids, state, situation.token_of)
+        if ids and not phrase.objects:
+            return None
+        phrases.append(phrase)
+    repeated = bool(episode.repair) and rng.random() < again
+    return Example(
+        words=episode.command,
+        seen=dropped(situation.seen, rng),
+        phrases=tuple(phrases),
+        program=episode.repair if repeated else episode.program,
+        points=episode.points,
+        again=repeated,
+    )
+
+
+def query_examples(situation: Situation, count: int, rng: Generator) -> list[Example]:
+    """Descriptions to find, canonical and natural, where all that they mean was detected."""
+    told: list[tuple[str, str, Sequence[str], str]] = []
+    for description, matches, state in draw_queries(situation.things, count, rng):
+        text = description.text()
+        words = f"the {text}" if rng.random() < 0.3 else text
+        told.append((words, text, [thing.id for thing in matches], state))
+    if situation.natural:
+        shown = {thing.id for thing in situation.things}
+        for index in rng.integers(len(situation.natural), size=count):
+            words, text, named = situation.natural[int(index)]
+            if all(name in shown for name in named):
+                told.append((words, text, named, _state(text, len(named))))
+    examples = []
+    for index in rng.permutation(len(told))[:count]:
+        words, text, ids, state = told[int(index)]
+        phrase = ground_phrase(text, ids, state, situation.token_of)
+        if phrase.certain:
+            examples.append(Example(words, dropped(situation.seen, rng), (phrase,)))
+    return examples
+
+
+def _state(text: str, count: int) -> str:
+    if count == 0:
+        return "absent"
+    if parse_canonical(text).plural:
+        return "several"
+    return "found" if count == 1 else "ambiguous"
+
+
+def dropped(seen: Seen, rng: Generator) -> Seen:
+    """At times without pooled features, or without the grid: attributes and places must suffice."""
+    draw = rng.random()
+    pooled = np.zeros_like(seen.pooled) if draw < 0.3 else seen.pooled
+    grid = np.zeros_like(seen.grid) if 0.2 < draw < 0.5 else seen.grid
+    return Seen(seen.attributes, pooled, seen.geometry, grid)
+
+
+def see_shots(
+    network: EmbodiedNetwork, shots: list[Shot], settings: ModelSettings, rng: Generator | None
+) -> list[tuple[Seen, Instances, dict[str, int], Dense]]:
+    """Look at shots with the trained vision and match what it found to what is there.
+
+    Args:
+        network: Its vision is trained.
+        shots: Of one batch.
+        settings: Sizes.
+        rng: Augments the pictures; None = as they are.
+    """
+    device = next(network.parameters()).device
+    pictures, inputs = [], []
+    for shot in shots:
+        picture = shot.picture()
+        rgb, depth, height = picture.rgb, picture.depth, picture.height
+        if rng is not None:
+            rgb = augment_color(rgb, rng)
+            depth, height = augment_depth(depth, height, rng)
+            picture = _with_depth(shot, rgb, depth)
+        pictures.append(picture)
+        inputs.append(stack_inputs(*(torch.from_numpy(a)[None] for a in (rgb, depth, height))))
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+        raw = network.vision(torch.cat(inputs).to(device))
+    dense = Dense(*(value.float() for value in raw))
+    results = []
+    for index, (shot, picture) in enumerate(zip(shots, pictures, strict=True)):
+        instances = find_instances(dense, index, settings.max_objects)
+        seen = describe(picture, instances, dense.features[index], dense.coarse[index])
+        results.append((seen, instances, match_instances(shot, instances), dense))
+    return results
+
+
+def _with_depth(shot: Shot, rgb: NDArray[np.uint8], depth: Float) -> Picture:
+    return picture_from_arrays(rgb, depth, camera_from_array(shot.camera))
+
+
+def match_instances(shot: Shot, instances: Instances) -> dict[str, int]:
+    """Detected instance of each true one by name, by greatest overlap."""
+    labels = np.asarray(shot.labels)[::STRIDE, ::STRIDE]
+    pairs = []
+    for true, (name, _, _) in enumerate(shot.instances):
+        mask = labels == FIRST_INSTANCE + true
+        area = int(mask.sum())
+        if not area:
+            continue
+        hits = np.bincount(instances.ids[mask] + 1, minlength=len(instances) + 1)[1:]
+        for found in np.flatnonzero(hits).tolist():
+            union = area + int((instances.ids == found).sum()) - int(hits[found])
+            pairs.append((float(hits[found]) / union, name, found))
+    matched: dict[str, int] = {}
+    taken: set[int] = set()
+    for overlap, name, found in sorted(pairs, reverse=True):
+        if overlap >= _MATCH and name not in matched and found not in taken:
+            matched[name] = found
+            taken.add(found)
+    return matched
+
+
+def save_tokens(path: Path, tokens: list[tuple[Seen, dict[str, int]]]) -> None:
+    """Visual tokens of many pictures in one file."""
+    seen = [item[0] for item in tokens]
+    partial = path.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        counts=np.array([len(item) for item in seen]),
+        attributes=np.concatenate([item.attributes for item in seen]),
+        pooled=np.concatenate([item.pooled for item in seen]).astype(np.float16),
+        geometry=np.concatenate([item.geometry for item in seen]),
+        grid=np.stack([item.grid for item in seen]).astype(np.float16),
+        names=np.frombuffer(json.dumps([item[1] for item in tokens]).encode(), dtype=np.uint8),
+    )
+    partial.rename(path)
+
+
+def load_tokens(path: Path) -> list[tuple[Seen, dict[str, int]]]:
+    """Inverse of `save_tokens`."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    names = json.loads(arrays["names"].tobytes())
+    ends = np.cumsum(arrays["counts"])
+    result = []
+    for index, (count, end) in enumerate(zip(arrays["counts"], ends, strict=True)):
+        own = slice(int(end - count), int(end))
+        seen = Seen(
+            arrays["attributes"][own],
+            arrays["pooled"][own].astype(np.float32),
+            arrays["geometry"][own],
+            arrays["grid"][index].astype(np.float32),
+        )
+        result.append((seen, names[index]))
+    return result

@@ -1,0 +1,355 @@
+"""Train the built-in model from one command: look first, then point, then write.
+
+1. look: dense labels of rendered pictures (classes, colours, centres, offsets, depth);
+2. tokens: the trained vision describes every picture once;
+3. point: phrases point at object tokens, or at none, or at several;
+4. write: commands are grounded phrase by phrase, then written as programs;
+5. outline: super links condition the mask decoder.
+
+Each stage resumes from its checkpoint, follows the clock, and shows its losses. On a machine with
+CUDA the same command uses it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+from torch.nn import functional as F
+
+from embodied_agent.errors import BadInput
+from embodied_agent.mllm.language import SentenceEncoder, WordReader
+from embodied_agent.mllm.network import EmbodiedNetwork
+from embodied_agent.mllm.objects import Seen
+from embodied_agent.mllm.settings import ModelSettings
+from embodied_agent.mllm.tokenizer import FILE_NAME, ProgramTokenizer, train_tokenizer
+from embodied_agent.mllm.weights import save_weights
+from embodied_agent.training.dense import dense_batch, dense_loss
+from embodied_agent.training.imagine import imagine_situation
+from embodied_agent.training.loop import Stage, run_stage
+from embodied_agent.training.sequences import Example, run_sequences, sequence_batch, sequence_loss
+from embodied_agent.training.shards import Shots
+from embodied_agent.training.situations import (
+    Situation,
+    load_tokens,
+    plan_example,
+    query_examples,
+    save_tokens,
+    see_shots,
+    thing_from_dict,
+)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much of everything.
+
+    Attributes:
+        pictures: Rendered for training (a tenth more for the evaluation).
+        imagined: Scenes with commands that are not rendered.
+        minutes: Of the stages look, point, write, outline.
+        crops, queries, plans: Batch sizes of look, point, write.
+    """
+
+    pictures: int
+    imagined: int
+    minutes: tuple[float, float, float, float]
+    crops: int
+    queries: int
+    plans: int
+
+
+PRESETS = {
+    "cpu": Preset(6000, 30000, (32.0, 22.0, 50.0, 6.0), 24, 48, 24),
+    "accelerator": Preset(30000, 200000, (25.0, 20.0, 60.0, 10.0), 96, 256, 128),
+    "smoke": Preset(24, 40, (0.1, 0.1, 0.1, 0.05), 4, 8, 4),
+}
+_RATES = {"look": 1.5e-3, "point": 6e-4, "write": 6e-4, "outline": 1e-3}
+
+
+class Trainer:
+    """Folders, data, network and stages of one training."""
+
+    def __init__(self, preset: Preset, data: Path, settings: ModelSettings | None = None) -> None:
+        self.preset = preset
+        self.data = data
+        self.settings = settings or ModelSettings()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(0)
+        self.network = EmbodiedNetwork(self.settings).to(self.device)
+        self.rng = np.random.default_rng(int(time.time()))
+        self.curves: dict[str, list[dict[str, float]]] = {}
+        self._console = Console(stderr=True)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where stages save."""
+        return self.data / "checkpoints"
+
+    def look(self, minutes: float) -> None:
+        """Stage 1: dense labels."""
+        shots = Shots(self.data / "train")
+        if not len(shots):
+            raise BadInput(f"no pictures in {self.data / 'train'}: the data set was not built")
+        vision = self.network.vision.train()
+        drawn = 0
+
+        def prepare() -> Any:
+            nonlocal shots, drawn
+            drawn += 1
+            if drawn % 100 == 0:  # a build may still be under way
+                shots = Shots(self.data / "train")
+            chosen = self.rng.integers(0, len(shots), size=self.preset.crops)
+            return dense_batch([shots[int(i)] for i in chosen], self.rng)
+
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(prepare)
+
+            def step(number: int, progress: float) -> dict[str, Tensor]:
+                nonlocal waiting
+                batch = waiting.result().to(self.device)
+                waiting = pool.submit(prepare)
+                return dense_loss(vision(batch.inputs), batch)
+
+            self._run("look", minutes, step, (vision,))
+        self.network.eval()
+
+    def tokens(self) -> list[Situation]:
+        """Stage 2: every picture as visual tokens, twice: plain, and as a worse camera sees it."""
+        return make_situations(self, "train", augmented=True)
+
+    def language(
+        self, situations: list[Situation], imagined: list[dict[str, Any]], minutes: float, name: str
+    ) -> None:
+        """Stages 3 and 4: `name` is "point" (queries alone) or "write" (commands as well)."""
+        sentences = SentenceEncoder().to(self.device)
+        reader, tokenizer = WordReader(self.settings), self.tokenizer()
+        plans = 0 if name == "point" else self.preset.plans
+        count = self.preset.queries if name == "point" else self.preset.plans // 2
+
+        def prepare() -> Any:
+            examples = draw_examples(situations, imagined, plans, count, self.settings, self.rng)
+            return sequence_batch(examples, tokenizer, reader, self.settings)
+
+        self.network.train()
+        self.network.vision.eval()
+        parts = (
+            self.network.things, self.network.grid, self.network.clicks, self.network.words,
+            self.network.fusion, self.network.decoder,
+        )  # fmt: skip
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(prepare)
+
+            def step(number: int, progress: float) -> dict[str, Tensor]:
+                nonlocal waiting
+                batch = waiting.result().to(self.device)
+                waiting = pool.submit(prepare)
+                scales = 1 if name == "point" and progress < 0.7 else len(self.settings.grid_scales)
+                return sequence_loss(self.network, sentences, batch, scales)
+
+            self._run(name, minutes, step, parts)
+        self.network.eval()
+
+    def outline(self, minutes: float) -> None:
+        """Stage 5: masks of what links point at."""
+        shots = Shots(self.data / "train")
+        sentences = SentenceEncoder().to(self.device)
+        reader, tokenizer = WordReader(self.settings), self.tokenizer()
+        self.network.eval()
+
+        def step(number: int, progress: float) -> dict[str, Tensor]:
+            while True:
+                loss = self._outline_step(shots, sentences, reader, tokenizer)
+                if loss is not None:
+                    return loss
+
+        self._run("outline", minutes, step, (self.network.mask,))
+
+    def _outline_step(
+        self, shots: Shots, sentences: SentenceEncoder, reader: WordReader, tokenizer: ProgramTokenizer
+    ) -> dict[str, Tensor] | None:
+        chosen = [shots[int(i)] for i in self.rng.integers(0, len(shots), size=6)]
+        seen = see_shots(self.network, chosen, self.settings, self.rng)
+        examples, priors, targets, rows = [], [], [], []
+        for row, (shot, (tokens, instances, token_of, _)) in enumerate(zip(chosen, seen, strict=True)):
+            things = visible_things(shot)
+            for example in query_examples(Situation(tokens, things, token_of), 4, self.rng):
+                phrase = example.phrases[0]
+                if phrase.state != "found":
+                    continue
+                examples.append(example)
+                priors.append(torch.from_numpy(instances.ids == phrase.objects[0]))
+                name = next(key for key, value in token_of.items() if value == phrase.objects[0])
+                index = [item[0] for item in shot.instances].index(name)
+                targets.append(torch.from_numpy(np.asarray(shot.labels)[::2, ::2] == 3 + index))
+                rows.append(row)
+        if not examples:
+            return None
+        batch = sequence_batch(examples, tokenizer, reader, self.settings).to(self.device)
+        with torch.no_grad():
+            memory, _, pointing = run_sequences(self.network, sentences, batch, len(self.settings.grid_scales))
+            chosen_objects = batch.members[:, :1].to(memory.objects.dtype)
+            pointed = (chosen_objects @ memory.objects)[:, 0]
+        features = seen[0][3].features[rows].clone()
+        prior = torch.stack(priors).float().to(self.device)
+        if self.rng.random() < 0.5:  # priors are not always right: wear their edges off
+            prior = -F.max_pool2d(-prior[:, None], 3, stride=1, padding=1)[:, 0]
+        logits = self.network.mask(features, prior, pointing.link[:, 0].clone(), pointed.clone())
+        truth = torch.stack(targets).float().to(self.device)
+        near = F.max_pool2d(torch.maximum(prior, truth)[:, None], 25, stride=1, padding=12)[:, 0]
+        cross = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+        inside = logits.sigmoid() * near
+        dice = 1 - (2 * (inside * truth).sum((1, 2)) + 1) / (inside.sum((1, 2)) + truth.sum((1, 2)) + 1)
+        return {"cross": (cross * near).sum() / near.sum() + 0.1 * cross.mean(), "dice": dice.mean()}
+
+    def tokenizer(self) -> ProgramTokenizer:
+        """The tokenizer of this training; learnt by `learn_tokens` before."""
+        return ProgramTokenizer(self.data / FILE_NAME)
+
+    def learn_tokens(self, records: list[dict[str, Any]]) -> None:
+        """Byte pairs from programs and descriptions, unless there is a tokenizer already."""
+        if (self.data / FILE_NAME).is_file():
+            return
+        texts: list[str] = []
+        for record in records:
+            texts += [record["program"], record["repair"], *(text for text, _, _ in record["phrases"])]
+        train_tokenizer(texts, self.data / FILE_NAME, self.settings.vocabulary)
+
+    def export(self, directory: Path, facts: dict[str, Any]) -> None:
+        """Write weights, tokenizer and index to a folder."""
+        save_weights(self.network, directory, facts)
+        target = directory / FILE_NAME
+        if target != self.data / FILE_NAME:
+            target.write_text((self.data / FILE_NAME).read_text())
+
+    def restore(self, stage: str) -> bool:
+        """Load the newest weights of a stage, averaged; False where it has none."""
+        path = self.checkpoints / f"{stage}.pt"
+        if not path.is_file():
+            return False
+        saved = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(saved["average"])
+        self.curves[stage] = saved["curve"]
+        return True
+
+    def _run(self, name: str, minutes: float, step: Any, parts: tuple[Any, ...]) -> None:
+        stage = Stage(name, minutes, _RATES[name], step, parts)
+        self.curves[name] = run_stage(stage, self.network, self.checkpoints, self.device)
+        (self.data / "curves.json").write_text(json.dumps(self.curves))
+
+
+def draw_examples(
+    situations: list[Situation],
+    imagined: list[dict[str, Any]],
+    plans: int,
+    queries: int,
+    settings: ModelSettings,
+    rng: np.random.Generator,
+) -> list[Example]:
+    """Commands and queries from seen and imagined scenes."""
+    with_command = [item for item in situations if item.episode is not None]
+
+    def one(pool: list[Situation], share: float) -> Situation:
+        if imagined and (not pool or rng.random() < share):
+            return imagine_situation(imagined[int(rng.integers(len(imagined)))], settings, rng)
+        return pool[int(rng.integers(len(pool)))]
+
+    examples: list[Example] = []
+    while len(examples) < plans:
+        example = plan_example(one(with_command, 0.65), rng)
+        if example is not None:
+            examples.append(example)
+    while len(examples) < plans + queries:
+        examples += query_examples(one(situations, 0.35), 4, rng)
+    return examples[: plans + queries]
+
+
+def train(
+    preset: str = "cpu",
+    minutes: float | None = None,
+    data: Path = Path("data"),
+    weights: Path | None = None,
+) -> Path:
+    """Build the data, run every stage, evaluate, and write weights with their card.
+
+    Args:
+        preset: "cpu" (2.5 hours on 2 cores), "accelerator", or "smoke" (a test of the machinery).
+        minutes: Total of the training stages; None = the preset's.
+        data: Folder for data and checkpoints; a second call goes on from what is there.
+        weights: Where the model is written; None = `data/weights`.
+
+    Returns:
+        The folder of the weights.
+
+    Raises:
+        BadInput: Unknown preset, or minutes that are not positive.
+    """
+    from embodied_agent.training.dataset import build, build_commands
+    from embodied_agent.training.evaluate import evaluate, write_card
+
+    if preset not in PRESETS:
+        raise BadInput(f"unknown preset '{preset}'; known: {', '.join(PRESETS)}")
+    chosen = PRESETS[preset]
+    if minutes is not None and not minutes > 0:
+        raise BadInput(f"minutes must be positive, not {minutes:g}")
+    scale = 1.0 if minutes is None else minutes / sum(chosen.minutes)
+    look, point, write, outline = (value * scale for value in chosen.minutes)
+    build(data, "train", chosen.pictures)
+    for split in ("validation", "evaluation"):
+        build(data, split, max(chosen.pictures // 14, 8))
+    trainer = Trainer(chosen, data)
+    trainer.look(look)
+    situations = trainer.tokens()
+    imagined = build_commands(data, "train", chosen.imagined)
+    trainer.learn_tokens(imagined)
+    trainer.language(situations, imagined, point, "point")
+    trainer.language(situations, imagined, write, "write")
+    trainer.outline(outline)
+    target = weights or data / "weights"
+    trainer.export(target, {"preset": preset, "minutes": [look, point, write, outline]})
+    write_card(target, evaluate(target, data), trainer.curves)
+    return target
+
+
+def make_situations(trainer: Trainer, split: str, augmented: bool) -> list[Situation]:
+    """Look at every picture of a split; the tokens are kept beside the checkpoints."""
+    from rich.progress import track
+
+    from embodied_agent.training.dataset import episode_of
+
+    shots = Shots(trainer.data / split)
+    trainer.network.eval()
+    path = trainer.data / f"tokens-{split}.npz"
+    passes: tuple[np.random.Generator | None, ...] = (None, trainer.rng) if augmented else (None,)
+    if not path.is_file():
+        tokens: list[tuple[Seen, dict[str, int]]] = []
+        starts = range(0, len(shots), 8)
+        for start in track(starts, description=f"tokens {split}", console=Console(stderr=True)):
+            chosen = [shots[i] for i in range(start, min(start + 8, len(shots)))]
+            looks = [see_shots(trainer.network, chosen, trainer.settings, rng) for rng in passes]
+            tokens += [(look[row][0], look[row][2]) for row in range(len(chosen)) for look in looks]
+        save_tokens(path, tokens)
+    loaded = load_tokens(path)
+    situations = []
+    for index in range(len(shots)):
+        shot = shots[index]
+        things, episode = visible_things(shot), episode_of(shot)
+        natural = tuple((phrase, text, tuple(ids)) for phrase, text, ids in shot.natural)
+        for seen, token_of in loaded[index * len(passes) : (index + 1) * len(passes)]:
+            situations.append(Situation(seen, things, token_of, episode, natural))
+    return situations
+
+
+def visible_things(shot: Any) -> tuple[Any, ...]:
+    """The things of a shot of which at least some pixels show."""
+    counts = np.bincount(np.asarray(shot.labels).reshape(-1), minlength=256)[3:]
+    shown = {item[0] for index, item in enumerate(shot.instances) if counts[index] >= 24}
+    return tuple(thing for thing in map(thing_from_dict, shot.things) if thing.id in shown)
