@@ -192,9 +192,7 @@ def replay(
     replay_run(folder, only_report=report, speed=speed)
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
-)
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def train(context: typer.Context) -> None:
     """Train the built-in model from scratch on scenes that this project renders; resumes.
 

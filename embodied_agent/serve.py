@@ -248,9 +248,7 @@ def _chat_document(name: str, plan: Plan, seconds: float) -> dict[str, Any]:
         "object": "chat.completion",
         "created": int(time.time()),
         "model": name,
-        "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": plan.text}, "finish_reason": "stop"}
-        ],
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": plan.text}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
         wire.OWNER: wire.plan_as_json(plan) | {"seconds": round(seconds, 4)},
     }
@@ -266,9 +264,7 @@ async def _as_stream(document: dict[str, Any]) -> AsyncIterator[str]:
     yield "data: [DONE]\n\n"
 
 
-def serve(
-    model: Served, host: str, port: int, limits: Limits | None = None, grammar: str = ""
-) -> None:
+def serve(model: Served, host: str, port: int, limits: Limits | None = None, grammar: str = "") -> None:
     """Serve until interrupted.
 
     Raises:

@@ -57,7 +57,7 @@ def _banner(main: str) -> str:
 
 def _explanation() -> str:
     return (
-        '<p class="soft">Success is judged by the simulator\'s final state, the verdict is the agent\'s own. '
+        "<p class=\"soft\">Success is judged by the simulator's final state, the verdict is the agent's own. "
         "False success: the agent says done, truth says not. Brackets hold the Wilson 95 % interval.</p>"
     )
 
@@ -178,7 +178,9 @@ def _axes(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingDependency("the benchmark's report needs matplotlib: pip install 'embodied_agent[bench]'") from None
+        raise MissingDependency(
+            "the benchmark's report needs matplotlib: pip install 'embodied_agent[bench]'"
+        ) from None
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, columns)
     for place in [axes] if columns == 1 else axes:

@@ -54,10 +54,12 @@ class BuiltinPlanner:
         if request.command.points:
             frames = tuple(f for f in frames if f.camera.name == request.command.camera)
             if not frames:
-                raise PlannerError(f"points were clicked in camera {request.command.camera!r}, which gave no frame")
+                raise PlannerError(
+                    f"points were clicked in camera {request.command.camera!r}, which gave no frame"
+                )
         command = Command(request.command.text, request.command.points, request.command.camera)
         with self._lock:
-            written = self._model.plan(command, frames, request.grammar)
+            written = self._model.plan(command, frames, request.grammar, again=bool(request.failures))
         words = tuple(grounding.words for grounding in written.groundings)
         return Plan(written.text, words, written.timings)
 

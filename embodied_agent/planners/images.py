@@ -77,7 +77,12 @@ def marked(rgb: NDArray[np.uint8], points: tuple[tuple[float, float], ...]) -> N
         pen.ellipse(box, outline="white", width=4)
         pen.ellipse(box, outline="magenta", width=2)
         pen.text(
-            (x + radius + 2, y - radius), str(number), fill="magenta", font=font, stroke_fill="white", stroke_width=2
+            (x + radius + 2, y - radius),
+            str(number),
+            fill="magenta",
+            font=font,
+            stroke_fill="white",
+            stroke_width=2,
         )
     return np.asarray(picture)
 

@@ -225,9 +225,7 @@ class OpenAIPlanner:
                 parse(text)
             except ProgramError as error:
                 problem = str(error.problems[0] if error.problems else error)
-                request = replace(
-                    request, failures=(*request.failures, Failure(text[:4000], "", 0, problem))
-                )
+                request = replace(request, failures=(*request.failures, Failure(text[:4000], "", 0, problem)))
                 continue
             timings = {"request_s": time.perf_counter() - start, **answer.timings}
             return Plan(text, answer.grounding, timings)

@@ -207,7 +207,9 @@ def program_in(answer: str) -> str:
     if begin is None:
         return _tidy(answer)
     end = begin + 1
-    while end < len(lines) and (not lines[end].strip() or lines[end].startswith((" ", "\t", "with task(", "def "))):
+    while end < len(lines) and (
+        not lines[end].strip() or lines[end].startswith((" ", "\t", "with task(", "def "))
+    ):
         end += 1
     return _tidy("\n".join(lines[begin:end]))
 

@@ -166,7 +166,9 @@ class TransformersPlanner:
         prompt = int(inputs["input_ids"].shape[1])
         longest = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         if longest and prompt + 16 > longest:
-            raise PlannerError(f"the prompt has {prompt} tokens, the model takes {longest}; use a model that takes more")
+            raise PlannerError(
+                f"the prompt has {prompt} tokens, the model takes {longest}; use a model that takes more"
+            )
         room = min(self.settings.max_new_tokens, longest - prompt) if longest else self.settings.max_new_tokens
         processors: list[Any] = []
         if self._guide is not None and request.grammar:
@@ -194,7 +196,9 @@ class TransformersPlanner:
         pictures = [
             Image.fromarray(
                 shrunk(
-                    marked(frame.rgb, request.command.points if frame.camera.name == request.command.camera else ()),
+                    marked(
+                        frame.rgb, request.command.points if frame.camera.name == request.command.camera else ()
+                    ),
                     self.settings.longest_side,
                 )
             )
@@ -205,10 +209,16 @@ class TransformersPlanner:
             text = self._prompt(rules, command, len(pictures))
             inputs = self._processor(text=text, images=pictures or None, return_tensors="pt")
         except Exception as error:  # a processor refuses pictures and templates in its own ways
-            raise PlannerError(f"{self.settings.path}: its processor refuses the prompt ({_first_line(error)})") from None
+            raise PlannerError(
+                f"{self.settings.path}: its processor refuses the prompt ({_first_line(error)})"
+            ) from None
         dtype = self._model.dtype
         return {
-            key: (value.to(self.settings.device, dtype) if value.is_floating_point() else value.to(self.settings.device))
+            key: (
+                value.to(self.settings.device, dtype)
+                if value.is_floating_point()
+                else value.to(self.settings.device)
+            )
             for key, value in inputs.items()
         }
 

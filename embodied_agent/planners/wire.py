@@ -26,7 +26,16 @@ from numpy.typing import NDArray
 from embodied_agent.errors import BadInput
 from embodied_agent.planners.images import data_url, depth_url, read_url
 from embodied_agent.planners.planner import Failure, Plan, PlanRequest
-from embodied_agent.types import Array, Camera, Command, Detection, Frame, Grounding, Pose, quaternion_from_rotation
+from embodied_agent.types import (
+    Array,
+    Camera,
+    Command,
+    Detection,
+    Frame,
+    Grounding,
+    Pose,
+    quaternion_from_rotation,
+)
 
 OWNER = "embodied_agent"
 MOST_IMAGES = 8

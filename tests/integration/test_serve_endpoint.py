@@ -102,7 +102,9 @@ def settings(running: Running) -> OpenAISettings:
 
 def test_planner_speaks_to_our_server_with_depth_camera_points_and_failures(running: Running) -> None:
     failure = Failure("old", "pick(cube)", 3, "slipped", done=("find",))
-    request = PlanRequest(Command("pick this up", ((35.0, 15.0),), "front"), (frame(),), "panda", failures=(failure,))
+    request = PlanRequest(
+        Command("pick this up", ((35.0, 15.0),), "front"), (frame(),), "panda", failures=(failure,)
+    )
     plan = OpenAIPlanner(settings(running)).plan(request)
     assert plan.text == 'with task("x"):\n    home()\n'
     assert plan.grounding == ("red cube <one>",)
@@ -203,7 +205,15 @@ def test_every_bad_request_is_answered_with_the_field_that_is_wrong(
 
 
 def camera(**changes: Any) -> dict[str, Any]:
-    values = {"name": "c", "fx": 50, "fy": 50, "cx": 32, "cy": 24, "position": [0, 0, 1], "quaternion": [1, 0, 0, 0]}
+    values = {
+        "name": "c",
+        "fx": 50,
+        "fy": 50,
+        "cx": 32,
+        "cy": 24,
+        "position": [0, 0, 1],
+        "quaternion": [1, 0, 0, 0],
+    }
     return values | changes
 
 

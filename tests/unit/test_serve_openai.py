@@ -145,7 +145,9 @@ def test_each_kind_of_server_is_asked_for_structure_in_its_own_way(
 def test_a_rejected_structure_is_dropped_and_not_asked_for_again(stand: Callable[..., Stand]) -> None:
     def reply(handler: BaseHTTPRequestHandler, body: Any) -> None:
         refused = {"structured_outputs", "guided_grammar", "response_format"} & set(body)
-        answer(handler, {"error": {"message": "unknown field"}} if refused else chat(PROGRAM), 400 if refused else 200)
+        answer(
+            handler, {"error": {"message": "unknown field"}} if refused else chat(PROGRAM), 400 if refused else 200
+        )
 
     server = stand(reply, owner="vllm")
     one = planner(server.url)

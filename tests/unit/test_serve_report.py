@@ -208,7 +208,14 @@ def test_a_second_run_into_a_folder_leaves_nothing_of_the_first(folder: Path) ->
 
 
 def test_every_number_that_a_primitive_may_measure_becomes_json() -> None:
-    odd = {"a": np.float32(1.5), 2: np.arange(3), "n": float("nan"), "t": (1, {2}), "o": object, "b": np.bool_(True)}
+    odd = {
+        "a": np.float32(1.5),
+        2: np.arange(3),
+        "n": float("nan"),
+        "t": (1, {2}),
+        "o": object,
+        "b": np.bool_(True),
+    }
     text = json.dumps(plain(odd), allow_nan=False)
     assert json.loads(text)["a"] == 1.5
     assert json.loads(text)["n"] is None

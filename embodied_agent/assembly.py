@@ -1,0 +1,111 @@
+"""An agent put together from names: robot, scene, planner and perception, as the command line says them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, cast
+
+from embodied_agent.agent import Agent, Budgets
+from embodied_agent.errors import BadInput, MissingDependency
+from embodied_agent.perception.grounder import Grounder
+from embodied_agent.planners.catalog import make_planner, planner_config
+from embodied_agent.planners.planner import Planner
+from embodied_agent.robots.backend import Backend
+from embodied_agent.robots.catalog import make
+
+PERCEPTIONS = ("camera", "truth")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an agent is made of.
+
+    Attributes:
+        scene: "tabletop", a name in `configs/scenes`, a file, or a `sim.scene.Scene`.
+        seed: Of the drawn scene, of sensor noise, and of motion planning.
+        robot, planner: Names or YAML files.
+        planner_url, model: See `planners.catalog.planner_config`.
+        perception: "camera"; or "truth" for the ablation.
+        depth_noise: Depth as a real camera gives it.
+        seconds: Longest run.
+    """
+
+    scene: Any = "tabletop"
+    seed: int = 0
+    robot: str = "panda"
+    planner: str = "builtin"
+    planner_url: str = ""
+    model: str = ""
+    perception: str = "camera"
+    depth_noise: bool = False
+    seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        if self.perception not in PERCEPTIONS:
+            raise BadInput(f"--perception {self.perception!r}: it is camera, or truth for ablation")
+
+
+class Minds:
+    """Planner and grounder: slow to load, and used again from run to run."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.planner: Planner = make_planner(setup.planner, url=setup.planner_url, model=setup.model)
+        self._grounder: Grounder | None = None
+        if setup.perception == "camera":
+            self._grounder = self._seeing(setup)
+
+    def _seeing(self, setup: Setup) -> Grounder:
+        """The planner itself where it can ground; else the built-in model, here or behind the server."""
+        if isinstance(self.planner, Grounder):
+            return self.planner
+        try:
+            return cast(Grounder, make_planner("builtin"))
+        except MissingDependency:
+            config = planner_config(setup.planner, url=setup.planner_url, model=setup.model)
+            if config.planner != "openai":
+                raise
+            from embodied_agent.planners.remote import RemoteGrounder
+
+            return RemoteGrounder(config.openai)
+
+    def grounder(self, backend: Backend) -> Grounder:
+        """What names pixels on this back end."""
+        if self._grounder is not None:
+            return self._grounder
+        from embodied_agent.ablation import truth_grounder
+
+        return truth_grounder(backend)
+
+
+class Assembly:
+    """A ready agent on its back end. A context manager that closes the back end."""
+
+    def __init__(self, setup: Setup, minds: Minds | None = None, recording: Any = None) -> None:
+        options: dict[str, Any] = {"depth_noise": setup.depth_noise}
+        if recording is not None:
+            options["recording"] = recording
+        self.backend = make("mujoco", setup.robot, setup.scene, seed=setup.seed, **options)
+        try:
+            self.minds = minds or Minds(setup)
+            self.agent = Agent(
+                self.backend,
+                self.minds.planner,
+                self.minds.grounder(self.backend),
+                seed=setup.seed,
+                budgets=Budgets(seconds=setup.seconds),
+                perception=setup.perception,
+            )
+        except BaseException:
+            self.backend.close()
+            raise
+
+    def __enter__(self) -> Assembly:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(Exception):  # the renderer's context may be gone at interpreter exit
+            self.backend.close()
