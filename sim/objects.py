@@ -108,7 +108,7 @@ def _plate(d: Dimensions) -> Shapes:
     flat = 0.84 * r
     profile = [(0, 0), (flat, 0), (flat + 0.004, 0.003), (r - 0.001, h - 0.001), (r - 0.002, h)]
     inside = [(r - w, h - 0.001), (flat - 0.002, d.floor), (0, d.floor)]
-    ring = turned([(0.60 * r, 0), (0.60 * r, 0.0008), (0.63 * r, 0.0008), (0.63 * r, 0)])
+    ring = turned([(0.63 * r, 0), (0.63 * r, 0.0008), (0.60 * r, 0.0008), (0.60 * r, 0)])
     return (
         Shape("mesh", surface=turned([*profile, *inside], 48), solid=False, material="glossy"),
         Shape("mesh", (), (0, 0, d.floor), tint="inner", solid=False, surface=ring),

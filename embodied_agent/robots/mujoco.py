@@ -101,7 +101,7 @@ class MujocoBackend(Backend):
         return float(self.data.time)
 
     def state(self) -> RobotState:
-        return self._state
+        return self._read()  # arrays of its own: a caller may change them
 
     def capture(self, camera: str) -> Frame:
         width, height = self._image_size(camera)
