@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +15,7 @@ from embodied_agent.planners.catalog import make_planner, planner_config
 from embodied_agent.planners.planner import Planner
 from embodied_agent.robots.backend import Backend
 from embodied_agent.robots.catalog import make
+from embodied_agent.types import Detection, Frame, Grounding
 
 PERCEPTIONS = ("camera", "truth")
 
@@ -45,6 +47,28 @@ class Setup:
     def __post_init__(self) -> None:
         if self.perception not in PERCEPTIONS:
             raise BadInput(f"--perception {self.perception!r}: it is camera, or truth for ablation")
+
+
+Watcher = Callable[[Frame, Sequence[Detection], Grounding | None, str], None]
+
+
+class WatchedGrounder:
+    """A grounder whose every answer is also shown to somebody, for the report."""
+
+    def __init__(self, inner: Grounder, watcher: Watcher) -> None:
+        self._inner, self._watcher = inner, watcher
+
+    def detect(self, frame: Frame) -> list[Detection]:
+        """As the inner one."""
+        found = self._inner.detect(frame)
+        self._watcher(frame, found, None, "")
+        return found
+
+    def ground(self, frame: Frame, phrase: str, points: tuple[tuple[float, float], ...] = ()) -> Grounding:
+        """As the inner one."""
+        grounding = self._inner.ground(frame, phrase, points)
+        self._watcher(frame, grounding.detections, grounding, phrase)
+        return grounding
 
 
 class Minds:
@@ -82,17 +106,24 @@ class Minds:
 class Assembly:
     """A ready agent on its back end. A context manager that closes the back end."""
 
-    def __init__(self, setup: Setup, minds: Minds | None = None, recording: Any = None) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        minds: Minds | None = None,
+        recording: Any = None,
+        watcher: Watcher | None = None,
+    ) -> None:
         options: dict[str, Any] = {"depth_noise": setup.depth_noise}
         if recording is not None:
             options["recording"] = recording
         self.backend = make("mujoco", setup.robot, setup.scene, seed=setup.seed, **options)
         try:
             self.minds = minds or Minds(setup)
+            grounder = self.minds.grounder(self.backend)
             self.agent = Agent(
                 self.backend,
                 self.minds.planner,
-                self.minds.grounder(self.backend),
+                grounder if watcher is None else WatchedGrounder(grounder, watcher),
                 seed=setup.seed,
                 budgets=Budgets(seconds=setup.seconds),
                 perception=setup.perception,

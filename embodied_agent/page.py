@@ -50,6 +50,7 @@ figure { margin: 0; } figure img, figure video { width: 100%; border-radius: 6px
   background: var(--bar); } .tree .lane i.bad { background: var(--bad); }
 .tree .time { flex: 0 0 4.6rem; text-align: right; color: var(--soft); font-variant-numeric: tabular-nums;
   font-size: .85rem; }
+.tree .gallery { margin: .3rem 0 .5rem 2rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 17rem)); }
 .tree .why { margin: .1rem 0 .3rem 2rem; } .tree .leaf summary { cursor: default; }
 .evidence { margin: .1rem 0 .4rem 2rem; font-size: .85rem; color: var(--soft); overflow-wrap: anywhere; }
 .bars { display: flex; height: 1.5rem; border-radius: 5px; overflow: hidden; margin: .6rem 0 .3rem;

@@ -139,7 +139,10 @@ def _tree(folder: Path, story: Story) -> str:
         begin = tree.start
         span = max([item.start + item.duration for item in items], default=begin) - begin
         parts.append(f'<div class="tree">{_node(folder, tree, begin, max(span, 1e-3), 0)}</div>')
-    hint = '<p class="soft">Every node with what was measured; the bar is its place in time. Click to open or close.</p>'
+    hint = (
+        '<p class="soft">Every node with what was measured; the bar is its place in time. '
+        "Click to open or close.</p>"
+    )
     return section("Program tree", hint, *parts)
 
 
@@ -147,7 +150,8 @@ def _node(folder: Path, item: Item, begin: float, span: float, depth: int) -> st
     tone = TONE.get(item.status, "warn" if item.status == "cancelled" else "soft")
     left, width = 100 * (item.start - begin) / span, 100 * item.duration / span
     bad = " class=bad" if item.status == "failure" else ""
-    lane = f'<span class="lane"><i{bad} style="left:{max(0, min(left, 99.5)):.2f}%;width:{min(width, 100):.2f}%"></i></span>'
+    place = f"left:{max(0, min(left, 99.5)):.2f}%;width:{min(width, 100):.2f}%"
+    lane = f'<span class="lane"><i{bad} style="{place}"></i></span>'
     attempt = f' <span class="soft">try {item.attempt}</span>' if item.attempt > 1 else ""
     label = f'<span class="label mono">{text(item.label)}{attempt}</span>'
     time = seconds(item.duration) if item.status not in ("skipped", "running") else ""
@@ -198,7 +202,7 @@ def _timings(account: Mapping[str, Any], story: Story) -> str:
     for tree in story.trees:
         for item in tree.walk():
             if item.level == "primitive" and not item.children:
-                name = item.label.split("=", 1)[-1].strip().split("(")[0]
+                name = item.label.split("(")[0].split("=")[-1].strip()
                 spent[name] = spent.get(name, 0.0) + item.duration
     longest = sorted(spent.items(), key=lambda pair: -pair[1])
     parts += longest[:4]
@@ -263,16 +267,34 @@ def _truth(account: Mapping[str, Any]) -> str:
             f"{'accomplished' if held else 'not accomplished'}</b>; the agent's own verdict "
             f"{'agrees' if agrees else '<b class=bad>disagrees</b>'}.</p>"
         )
-    rows = list(_flat(truth))
-    return section("Truth and verdict", note, words, table(["of the simulator", "value"], rows))
+    return section("Truth and verdict", note, words, _objects(truth.get("objects")), _joints(truth.get("joints")))
 
 
-def _flat(truth: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Html]]:
-    for key, value in truth.items():
-        if isinstance(value, Mapping) and any(isinstance(item, Mapping) for item in value.values()):
-            yield from _flat(value, f"{prefix}{key} / ")
-        else:
-            yield f"{prefix}{key}", Html(f"<span class=mono>{text(_short(value))}</span>")
+def _objects(objects: Any) -> str:
+    if not isinstance(objects, Mapping):
+        return ""
+    rows = [
+        [name, " ".join(f"{value:+.3f}" for value in found.get("position", ())), _short(found.get("quaternion", ""))]
+        for name, found in objects.items()
+        if isinstance(found, Mapping)
+    ]
+    return table(["object", "position x y z [m]", "orientation w x y z"], rows)
+
+
+def _joints(joints: Any) -> str:
+    if not isinstance(joints, Mapping):
+        return ""
+    units = {"revolute": "rad", "hinge": "rad", "prismatic": "m", "slide": "m"}
+    rows = [
+        [
+            name,
+            f"{joint.get('position', 0.0):.4f} {units.get(str(joint.get('type')), '')}",
+            f"{100 * joint.get('fraction', 0.0):.0f} %",
+        ]
+        for name, joint in joints.items()
+        if isinstance(joint, Mapping)
+    ]
+    return table(["joint", "position", "of its range"], rows, numeric=[1, 2])
 
 
 def _safety(account: Mapping[str, Any], story: Story) -> str:

@@ -48,6 +48,13 @@ class RunOptions:
     as_json: bool = False
 
 
+@dataclass
+class Progress:
+    """How far a run has come: the node that started last, "" before the first."""
+
+    path: str = ""
+
+
 def command_of(options: RunOptions) -> Command:
     """The command, checked before anything slow is loaded.
 
@@ -99,9 +106,9 @@ def _run(options: RunOptions, command: Command, console: Console) -> Account:
         recorder = stack.enter_context(Recorder(options.out)) if options.out is not None else None
         tree = stack.enter_context(LiveTree(console))
         tree.status("loading")
-        assembly = stack.enter_context(_assembled(options, recorder))
-        agent = assembly.agent
         progress = Progress()
+        assembly = stack.enter_context(_assembled(options, recorder, progress))
+        agent = assembly.agent
         stack.enter_context(_interruptible(agent, progress))
         listeners = _listeners(options, tree, recorder, console, progress)
         tree.status("planning")
@@ -119,7 +126,7 @@ def plan_task(options: RunOptions) -> int:
     """Print the checked program for a task; returns the exit code."""
     _quick_checks(options)
     command = command_of(options)
-    with _assembled(options, None) as assembly:
+    with _assembled(options, None, Progress()) as assembly:
         program, plan = assembly.agent.plan(command)
     from embodied_agent.program.render import render
 
@@ -145,31 +152,43 @@ def _quick_checks(options: RunOptions) -> None:
     load_robot(options.robot)
 
 
-def _assembled(options: RunOptions, recorder: Recorder | None) -> Any:
+def _assembled(options: RunOptions, recorder: Recorder | None, progress: Progress) -> Any:
     from embodied_agent.assembly import Assembly, Setup
 
-    recording = None
+    recording = watcher = None
     if recorder is not None:
         from embodied_agent.robots.mujoco import Recording
 
         recording = Recording(lambda time, rgb: recorder.film(rgb), period=FILM_EVERY, width=480, height=360)
+        watcher = _watcher(recorder, progress)
     setup = Setup(
         options.scene, options.seed, options.robot, options.planner, options.planner_url, options.model,
         options.perception, options.depth_noise, options.deadline,
     )  # fmt: skip
-    return Assembly(setup, recording=recording)
+    return Assembly(setup, recording=recording, watcher=watcher)
+
+
+def _watcher(recorder: Recorder, progress: Progress) -> Any:
+    """Keeps a picture of what was detected first, and of what each phrase was taken to mean."""
+    detected = False
+
+    def watch(frame: Frame, found: Any, grounding: Any, phrase: str) -> None:
+        nonlocal detected
+        if grounding is None:
+            if not detected:
+                recorder.perceived(frame.rgb, found, None, f"all that is seen in {frame.camera.name}")
+            detected = True
+            return
+        doubt = ", ambiguous" if grounding.ambiguous else ""
+        caption = f"“{phrase}”: {len(found)} found, confidence {grounding.confidence:.2f}{doubt}"
+        recorder.perceived(frame.rgb, found, grounding.point, caption, progress.path)
+
+    return watch
 
 
 def _look(backend: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
     frame: Frame = backend.capture(backend.cameras[0])
     return frame.rgb
-
-
-@dataclass
-class Progress:
-    """How far a run has come: the node that started last, "" before the first."""
-
-    path: str = ""
 
 
 def _listeners(
