@@ -128,7 +128,7 @@ class Cast:
         options.sort(key=lambda item: item[0] * self.rng.random(), reverse=True)
         found = [description for _, description in options if self._safe(description, thing)]
         elaborate = self.rng.random() < (0.25 if found else 1.0)
-        if not plain and elaborate and thing.kind not in ("button", "knob", "cupboard door", "shelf", "drawer"):
+        if not plain and elaborate and thing.kind not in PARTS:
             richer = self._richer(thing)
             if richer is not None:
                 return richer
