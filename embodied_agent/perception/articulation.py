@@ -93,8 +93,10 @@ def _door(panel: Object, handle: Object, body: Object | None) -> Joint:
     to_handle = float((handle.position - panel.position) @ along)
     side = -1.0 if to_handle > 0 else 1.0  # the hinge is the far edge
     hinge = panel.position + side * along * panel.extent[1] / 2
-    outward = rotation[:, 0]
-    spoke = handle.position - hinge
+    outward, spoke = rotation[:, 0], handle.position - hinge
+    if body is not None:  # also right for a door that stands open by more than a right angle
+        outward, spoke = body.pose.rotation[:, 0], body.position - hinge
+        spoke = spoke - (spoke @ outward) * outward
     up = np.array([0.0, 0.0, 1.0])
     axis = up if np.cross(up, spoke) @ outward > 0 else -up  # positive motion swings it outward
     return Joint("revolute", hinge, axis, DOOR_RANGE, GUESSED)

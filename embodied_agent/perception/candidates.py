@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodied_agent.perception.cloud import normals
-from embodied_agent.perception.geometry import hull_2d, voxel_centers
+from embodied_agent.perception.geometry import hull_2d, smallest_rectangle, voxel_centers
 from embodied_agent.perception.hand import Hand
-from embodied_agent.perception.localize import PANELS, ROUND, rim_circle
+from embodied_agent.perception.localize import PANELS, ROUND, longest_first, rim_circle, trimmed
 from embodied_agent.perception.relations import bottom_of, top_of
 from embodied_agent.types import Array, Object
 
@@ -25,7 +25,9 @@ LEAST_ROOM = 0.004  # [m]
 SUPPORT_ROOM = 0.004  # [m] between finger tips and what the thing stands on
 GRIP_DEPTH = 0.022  # [m] below the top of a thing at most, so that the palm stays clear
 RIM_DEPTH = 0.012  # [m] of the fingers' middle below a rim
+INNER_FLOOR = 0.006  # [m] thickness of a container's or plate's floor
 RIM_ANGLES = 16
+KNOB_SLICE = 0.010  # [m] below a knob's top: its grip
 TILTS = (0.0, 0.35, -0.35)  # [rad] of a downward approach about the closing line
 
 
@@ -165,7 +167,8 @@ def from_rim(item: Object, hand: Hand, *, wall: float = 0.008) -> Candidates:
     """One finger inside, one outside, around the rim of a bowl, mug, plate, box or bin."""
     circle = rim_circle(item.cloud)
     top = top_of(item)
-    depth = min(RIM_DEPTH, 0.5 * float(item.extent[2]))
+    reach = hand.tip_depth + INNER_FLOOR + 0.5 * SUPPORT_ROOM  # the inner finger stays off the floor
+    depth = float(np.clip(item.extent[2] - reach, 0.003, RIM_DEPTH))
     rows = []
     if circle is not None and item.kind != "box":
         for angle in np.arange(RIM_ANGLES) * 2 * np.pi / RIM_ANGLES:
@@ -217,6 +220,24 @@ def from_handle(handle: Object, hand: Hand, outward: Array | None = None) -> Can
             closing = _square(across, approach)
             rows.append((center, closing, approach, max(width, 0.008), float(np.cos(slant))))
     return _stack(rows, "handle")
+
+
+def from_knob(item: Object, hand: Hand) -> Candidates:
+    """From above across the short side of a knob's raised grip."""
+    top = top_of(item)
+    raised = item.cloud[item.cloud[:, 2] > top - KNOB_SLICE]
+    if len(raised) < 12:
+        return _stack([], "knob")
+    grip = longest_first(smallest_rectangle(trimmed(raised[:, :2])))
+    closing = np.array([-np.sin(grip.yaw), np.cos(grip.yaw), 0.0])
+    lowest = top - 0.8 * GRIP_DEPTH
+    rows = []
+    for z in (lowest, top - 0.5 * GRIP_DEPTH):
+        center = np.array([*grip.center, z])
+        for tilt in TILTS:
+            approach = _turned(np.array([0.0, 0.0, -1.0]), closing, tilt)
+            rows.append((center, closing, approach, float(grip.size[1]), float(np.cos(tilt))))
+    return _stack(rows, "knob")
 
 
 def mug_handle(item: Object) -> Array | None:

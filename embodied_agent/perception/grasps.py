@@ -60,7 +60,8 @@ def propose(
         obstacles: Measured points of everything else, (N, 3) [m].
         support: Height of the surface below the thing [m]; None = its own underside.
         handle: Its handle, if it has one that was detected apart (drawer, door).
-        outward: Direction (3,) in which a drawer's or door's handle stands out.
+        outward: Direction (3,) in which a handle stands out, where `item` is the handle itself;
+            with a panel it is the side of the panel that the handle is on.
         viewpoint: Where the cloud was seen from (3,) [m]; None = from above the robot.
         best: How many to return at most.
 
@@ -95,8 +96,12 @@ def _groups(
     if item.kind in PANELS:
         if handle is None:
             return []
-        normal = item.pose.rotation[:, 0] if outward is None else outward
+        normal = item.pose.rotation[:, 0]
+        if (handle.position - item.position) @ normal < 0:  # an open door shows its back
+            normal = -normal
         return [source.from_handle(handle, hand, normal)]
+    if item.kind == "knob":
+        return [source.from_knob(item, hand)]
     if grasp_at == "handle":
         return [source.from_mug_handle(item, hand)] if item.kind == "mug" else []
     if grasp_at == "rim":

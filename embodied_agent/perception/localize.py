@@ -33,6 +33,7 @@ HANDLES = frozenset({"drawer_handle", "door_handle"})
 FURNITURE = frozenset({"cabinet", "cupboard", "shelf"})
 CONTAINERS = frozenset({"bowl", "mug", "box", "bin", "drawer"})
 CURVED = frozenset({"lemon", "banana"})
+ROLLING = SPHERES | CURVED | {"can", "bottle", "cylinder"}
 FIXED = PANELS | HANDLES | FURNITURE | {"button", "knob"}
 TOP_SLICE = 0.010  # [m] below the highest points: a rim, or the top face of a can
 ROUND_MISFIT = 0.12  # of the radius; a footprint that misses a circle by more is not round

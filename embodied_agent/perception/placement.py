@@ -22,6 +22,7 @@ CLEARANCE = 0.02  # [m] between footprints
 BESIDE_CLEARANCE = 0.035  # [m] room for a finger between neighbours
 RELEASE = 0.006  # [m] a thing is let go this far above what it will stand on
 DROP_IN = 0.015  # [m] between a container's rim and the thing's underside, if it cannot reach the floor
+DIP = 0.012  # [m] of a thing's top over the rim when fingers fit into the container
 FLOOR = 0.006  # [m] thickness of a container's floor
 WALL = 0.006  # [m]
 HAND_ROOM = 0.03  # [m] a hand needs on each side of a thing inside a container
@@ -81,8 +82,7 @@ def inside(
             evidence={"width": round(need, 4), "opening": round(inner, 4)},
         )
     surface = max([floor, *(top_of(c) for c in contents if _overlaps(center, extent, c))])
-    deep = inner - 2 * HAND_ROOM > need and surface + RELEASE > rim - extent[2]  # the hand fits too
-    bottom = surface + RELEASE if deep else max(rim + DROP_IN - 0.5 * extent[2], surface + RELEASE)
+    bottom = _release_height(rim, surface, float(extent[2]), inner - need >= 2 * HAND_ROOM)
     pose = Pose.from_matrix(yaw_rotation(yaw)).translated(np.array([*center, bottom + extent[2] / 2]))
     evidence = {
         "rim": round(rim, 4),
@@ -92,6 +92,16 @@ def inside(
         "bottom_at_release": round(bottom, 4),
     }
     return Result(value=Placement(pose, surface, bottom - surface, free, evidence), evidence=evidence)
+
+
+def _release_height(rim: float, surface: float, height: float, roomy: bool) -> float:
+    """Height of a thing's underside when the hand lets go [m].
+
+    Where fingers fit into the opening they lower the thing until its top is level with the rim,
+    so that the palm stays out; else they stay over the rim.
+    """
+    over = rim + DIP - height if roomy else rim + DROP_IN - 0.5 * height
+    return max(over, surface + RELEASE)
 
 
 def _spread(outline: Array, room: Rectangle, extent: Array, contents: Sequence[Object]) -> tuple[Array, float]:
@@ -141,7 +151,7 @@ def _in_drawer(
     center, free = _spread(outline[::-1] if _clockwise(outline) else outline, box, extent, contents)
     rim, floor = top_of(panel), bottom_of(panel) + 0.015
     surface = max([floor, *(top_of(c) for c in contents if _overlaps(center, extent, c))])
-    bottom = max(rim + DROP_IN - 0.5 * float(extent[2]), surface + RELEASE)
+    bottom = _release_height(rim, surface, float(extent[2]), room - need >= 2 * HAND_ROOM)
     pose = Pose.from_matrix(yaw_rotation(yaw)).translated(np.array([*center, bottom + extent[2] / 2]))
     evidence = {"room": round(room, 4), "rim": round(rim, 4), "floor": round(floor, 4)}
     return Result(value=Placement(pose, surface, bottom - surface, free, evidence), evidence=evidence)

@@ -22,6 +22,8 @@ SUNK = 0.012  # [m] ...if its estimated bottom is at least this far below the ri
 DRAWER_MARGIN = 0.012  # [m]
 ON_GAP = 0.018  # [m] between a support's top and the thing's lowest point
 HIDDEN_GAP = 0.012  # [m]
+ON_GAP_HIDDEN = 0.03  # [m] the same where the thing hides the support's top, whose height is unsure
+HIDDEN_SHARE = 0.5  # of the support's seen points below the thing; fewer: only its sides are seen
 ON_OVERHANG = 0.35  # of its width: a thing hides the support below it, which then seems smaller
 BESIDE_GAP = 0.12  # [m] largest distance between footprints of things that are beside each other
 BESIDE_HEIGHT = 0.05  # [m] largest difference of the heights they stand at
@@ -155,7 +157,9 @@ def is_on(item: Object, support: Object, *, now: float | None = None) -> Result:
     bottom, top = bottom_of(item), top_of(support)
     floor = bottom_of(support)
     lowest_allowed = floor - ON_GAP / 2 if support.kind == "plate" else top - ON_GAP
-    touching = lowest_allowed <= bottom <= top + ON_GAP and top_of(item) > top + 0.004
+    hidden = float(in_polygon(support.cloud[:, :2], footprint(item), 0.004).mean())
+    largest = ON_GAP_HIDDEN if hidden < HIDDEN_SHARE and _covers(item, support) else ON_GAP
+    touching = lowest_allowed <= bottom <= top + largest and top_of(item) > top + 0.004
     if not centered:  # a thing in front of its support's top hides it: then touching must be exact
         centered = abs(bottom - top) < HIDDEN_GAP and gap_between(item, support) < HIDDEN_GAP / 2
     value = centered and touching and seen_low > lowest_allowed
@@ -168,9 +172,14 @@ def is_on(item: Object, support: Object, *, now: float | None = None) -> Result:
             "lowest_seen": round(seen_low, 4),
             "support_top": round(top, 4),
             "gap": round(bottom - top, 4),
-            "largest_gap": ON_GAP,
+            "largest_gap": largest,
         },
     )
+
+
+def _covers(item: Object, support: Object) -> bool:
+    """Whether a thing is so wide that it hides the top of what it stands on."""
+    return bool((np.sort(item.extent[:2]) > np.sort(support.extent[:2]) - 0.004).all())
 
 
 def gap_between(a: Object, b: Object) -> float:

@@ -22,6 +22,8 @@ from embodied_agent.perception.localize import (
     HANDLES,
     MIN_PIXELS,
     PANELS,
+    ROLLING,
+    SPHERES,
     NoDepth,
     boxed,
     localize,
@@ -147,6 +149,16 @@ class Scene:
         track = self._tracks.get(id)
         return track.why if track else "it was never seen"
 
+    def change_of_color(self, id: str) -> float | None:
+        """Largest share of a thing's pixels that took on a colour it did not show at first.
+
+        A lamp that went on shows here. None where there is no earlier or no newer view of it.
+        """
+        track = self._tracks.get(id)
+        if track is None or track.first_colors is None or track.colors is None:
+            return None
+        return float(np.maximum(track.colors - track.first_colors, 0.0).sum())
+
     def object_at(self, pixel: tuple[float, float], camera: str = "overhead") -> Object | None:
         """The thing at a pixel (x, y) of a camera's newest frame, within 8 px, or None."""
         look = self._looks.get(camera)
@@ -234,8 +246,11 @@ class Scene:
         bottoms = heights(items, self.table.offset)
         for k, item in enumerate(items):
             low = float(np.percentile(item.cloud[:, 2], 2.0))
-            if item.kind in FIXED or low < bottoms[k] + FLOATING:
-                continue
+            spans = np.ptp(item.cloud, axis=0)
+            lying = item.kind in ROLLING and spans[2] < 0.9 * spans[:2].max()
+            under = float(item.cloud[:, 2].max()) - low if lying or item.kind in SPHERES else 0.0
+            if item.kind in FIXED or low < bottoms[k] + FLOATING + under:
+                continue  # of what is round below, the camera sees the upper half at least
             if hangs(points, masks[kept[k]], item, frame.camera.world_from_camera):
                 bottoms[k] = low
         return [boxed(item, z) for item, z in zip(items, bottoms, strict=True)], kept
@@ -256,6 +271,8 @@ class Scene:
                 track.views.clear()
             track.accept(replace(item, description=track.item.description), camera)
             look.masks[track.item.id] = mask
+            if camera == next(iter(self._looks), camera):  # colours of one camera are comparable
+                track.note_colors(look.frame.rgb[mask])
             seen.append(track.item)
         return tuple(seen)
 

@@ -19,6 +19,7 @@ PANEL_THICKNESS = 0.014  # [m]: a closed panel's front stands this far before th
 DRAWER_CLOSED = 0.02  # [m] a drawer's front may stand out this far and be closed
 DOOR_CLOSED = 0.14  # [rad]
 PRESSED = 0.005  # [m] a cap that is lower than at rest by this much is pressed
+LAMP_SHARE = 0.04  # of a button's pixels: its lamp is a narrow ring
 TURNED = 0.17  # [rad]
 HELD_NEAR = 0.08  # [m] between the tool and the nearest seen point of a held thing
 EMPTY_WIDTH = 0.003  # [m] fingers this close hold nothing
@@ -152,14 +153,21 @@ def cap_height(button: Object) -> float:
 
 
 def is_pressed(
-    button: Object, first: Object | None, *, travel: float = PRESSED, now: float | None = None
+    button: Object,
+    first: Object | None,
+    *,
+    travel: float = PRESSED,
+    new_color: float | None = None,
+    now: float | None = None,
 ) -> Result:
-    """Whether a button's cap is lower than when first seen.
+    """Whether a button's cap is lower than when first seen, or its lamp went on.
 
     Args:
         button: As measured now.
         first: As measured at rest.
         travel: Least drop that counts [m].
+        new_color: Share of its pixels with a colour it did not show at first
+            (`Scene.change_of_color`); a spring may have lifted the cap again, the lamp stays on.
         now: Time of the newest look; a button measured earlier makes the answer unknown.
     """
     if (unknown := unseen([button], now)) is not None:
@@ -167,9 +175,12 @@ def is_pressed(
     if first is None:
         return Result(ok=False, reason="the button was not seen at rest, so there is nothing to compare with")
     drop = cap_height(first) - cap_height(button)
+    lit = new_color is not None and new_color >= LAMP_SHARE
     return Result(
-        value=drop >= travel,
+        value=bool(drop >= travel or lit),
         evidence={
+            "new_color_share": None if new_color is None else round(new_color, 3),
+            "lamp_share": LAMP_SHARE,
             "drop": round(drop, 4),
             "needed": travel,
             "cap_height": round(cap_height(button), 4),

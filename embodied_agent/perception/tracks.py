@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied_agent.perception.localize import HANDLES, PANELS
 from embodied_agent.types import Array, Object
@@ -13,6 +14,8 @@ from embodied_agent.types import Array, Object
 NEAR = 0.05  # [m] one unit of cost
 OTHER_KIND = 1.2  # units of cost; a model may misname what stands still
 OTHER_COLOR = 0.8
+VIVID = 0.25  # difference of the strongest and weakest of red, green, blue in [0, 1]
+HUES = 12
 GATE = 2.4  # units: a thing of the same name within 12 cm, another name within a few cm
 SIZE_CHANGE = 0.35  # relative; a thing that was carried elsewhere still has its size
 FORGET_AFTER = 8  # looks that see through the place where it was
@@ -30,6 +33,7 @@ class Track:
         why: Why it is not visible, one clause.
         votes: How often each (kind, colour) was read, weighted by the detector's score.
         views: Clouds by camera, all of the thing at its present place.
+        first_colors, colors: Share of its pixels in each coarse colour, at first and now.
     """
 
     item: Object
@@ -39,6 +43,8 @@ class Track:
     why: str = ""
     votes: Counter[tuple[str, str]] = field(default_factory=Counter)
     views: dict[str, Array] = field(default_factory=dict)
+    first_colors: Array | None = None
+    colors: Array | None = None
 
     def accept(self, item: Object, camera: str) -> None:
         """Take a new measurement; the name is what was read most."""
@@ -47,6 +53,24 @@ class Track:
         self.item = replace(item, id=self.item.id, kind=kind, color=color)
         self.visible, self.misses, self.why = True, 0, ""
         self.views[camera] = item.cloud
+
+    def note_colors(self, rgb: NDArray[np.uint8]) -> None:
+        """Take in the pixels (n, 3) that show the thing now."""
+        self.colors = coarse_colors(rgb)
+        if self.first_colors is None:
+            self.first_colors = self.colors
+
+
+def coarse_colors(rgb: NDArray[np.uint8]) -> Array:
+    """Share of pixels (n, 3) in each of 12 hues where the colour is vivid, and one for the rest."""
+    values = rgb.astype(np.float64) / 255.0
+    high, low = values.max(axis=1), values.min(axis=1)
+    vivid = (high - low > VIVID) & (high > VIVID)
+    red, green, blue = values.T
+    hue = np.arctan2(np.sqrt(3.0) * (green - blue), 2 * red - green - blue)
+    bins = np.floor((hue + np.pi) / (2 * np.pi) * HUES).astype(int) % HUES
+    counts = np.bincount(np.where(vivid, bins, HUES), minlength=HUES + 1)
+    return np.asarray(counts / max(len(rgb), 1))
 
 
 def associate(tracks: list[Track], items: list[Object]) -> list[Track | None]:

@@ -159,6 +159,27 @@ def test_an_upright_door_handle_is_grasped_with_a_level_closing_line() -> None:
     assert abs(closing_of(best)[1]) > 0.9
 
 
+def test_a_knob_is_grasped_across_its_raised_grip() -> None:
+    best = propose(
+        "knob",
+        Solid("knob", "cylinder", (0.09, 0.09, 0.03), (0.5, 0.1, 0.015), 0.0, "blue", "k"),
+        Solid("knob", "box", (0.055, 0.016, 0.036), (0.5, 0.1, 0.048), 0.6, "blue", "k"),
+    )[0]
+    angle = np.arctan2(closing_of(best)[1], closing_of(best)[0])
+    assert abs(np.cos(angle - 0.6)) < 0.15
+    assert best.pose.position[2] > 0.035
+    assert best.width < 0.06
+
+
+def test_a_plate_is_grasped_at_its_rim_with_the_finger_off_its_floor() -> None:
+    plate = Solid("plate", "tube", (0.16, 0.16, 0.022), (0.5, 0.0, 0.011), 0.0, "red")
+    found = propose("plate", plate)
+    assert found
+    best = found[0]
+    assert abs(np.linalg.norm(best.pose.position[:2] - (0.5, 0.0)) - 0.078) < 0.01
+    assert best.pose.position[2] - HAND.tip_depth > 0.004
+
+
 def test_grasps_are_found_in_a_tenth_of_a_second() -> None:
     scene, things = scene_of(CUBE, CAN, BOWL)
     obstacles = scene.obstacle_points(except_ids={things["can"].id})

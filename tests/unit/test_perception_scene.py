@@ -1,11 +1,14 @@
 """The scene remembers what it saw, keeps identities, and says what it cannot see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from embodied_agent.perception.grounder import Grounder
 from embodied_agent.perception.scene import Scene
 from embodied_agent.perception.synthetic import Solid, SyntheticGrounder, looking_at, moved, render
+from embodied_agent.perception.tracks import FORGET_AFTER
 from embodied_agent.types import Detection, Object
 
 CUBE = Solid("cube", "box", (0.04, 0.04, 0.04), (0.45, 0.1, 0.02), 0.4, "red")
@@ -88,9 +91,9 @@ def test_a_hidden_thing_is_remembered_and_said_to_be_hidden() -> None:
     assert item.stamp == 1.0
 
 
-def test_a_thing_that_was_taken_away_is_forgotten_after_three_looks() -> None:
+def test_a_thing_that_was_taken_away_is_forgotten_after_some_looks() -> None:
     world = World(CUBE, BASE)
-    for _ in range(2):
+    for _ in range(FORGET_AFTER - 1):
         world.look(BASE)
         assert "empty" in world.scene.why_unseen("cube-1")
     world.look(BASE)
@@ -172,3 +175,25 @@ def test_one_misnamed_look_does_not_rename_a_thing(wrong: str) -> None:
     misread = [Detection(d.mask, wrong, d.color, 0.4) for d in detections]
     world.scene.look(world.grounder.tell((frame, misread)))
     assert [o.kind for o in world.scene.objects] == ["cube"]
+
+
+@pytest.mark.parametrize("radius", [0.02, 0.031, 0.037])
+def test_a_ball_on_the_table_is_not_taken_for_hanging(radius: float) -> None:
+    world = World(Solid("ball", "sphere", (2 * radius,) * 3, (0.33, 0.136, radius), 0.0, "blue"))
+    assert abs(world.one("ball").position[2] - radius) < 0.003
+
+
+def test_a_lamp_that_goes_on_changes_the_colours_of_a_thing() -> None:
+    cap = Solid("button", "cylinder", (0.05, 0.05, 0.04), (0.5, 0.0, 0.02), 0.0, "red", "b")
+    ring = Solid("button", "cylinder", (0.07, 0.07, 0.02), (0.5, 0.0, 0.01), 0.0, "red", "b")
+    world = World(cap, ring)
+    world.look(cap, ring)
+    assert world.scene.change_of_color("button-1") == 0.0
+    frame, detections = render([cap, ring], stamp=7.0)
+    rgb = frame.rgb.copy()
+    rows, columns = detections[0].mask.nonzero()
+    rgb[rows[::10], columns[::10]] = (90, 250, 110)
+    world.scene.look(world.grounder.tell((replace(frame, rgb=rgb), detections)))
+    change = world.scene.change_of_color("button-1")
+    assert change is not None
+    assert 0.05 < change < 0.15

@@ -77,6 +77,12 @@ def test_a_button_is_pressed_when_its_cap_is_lower_than_at_rest() -> None:
     assert not states.is_pressed(rest, None).ok
 
 
+def test_a_button_whose_lamp_went_on_was_pressed() -> None:
+    rest = button(0.045)
+    assert states.is_pressed(button(0.045), rest, new_color=0.2).value is True
+    assert states.is_pressed(button(0.045), rest, new_color=0.01).value is False
+
+
 def knob(yaw: float) -> Object:
     base = Solid("knob", "cylinder", (0.06, 0.06, 0.03), (0.5, 0.1, 0.015), 0.0, "blue", "k")
     grip = Solid("knob", "box", (0.055, 0.016, 0.03), (0.5, 0.1, 0.045), yaw, "blue", "k")
