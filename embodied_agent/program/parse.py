@@ -234,8 +234,10 @@ class StatementReader(ExpressionReader):
     def _if(self, node: ast.If, path: str, depth: int) -> nodes.Statement | None:
         condition = self.expression(node.test)
         then = self.block(node.body, path, depth + 1)
-        # An elif chain nests in the tree only, so it costs depth like any other block.
-        otherwise = self.block(node.orelse, path, depth + 1, 1 + len(node.body)) if node.orelse else ()
+        # An elif is alone in its else, and stands in the column of its if: it costs no depth.
+        chained = len(node.orelse) == 1 and node.orelse[0].col_offset == node.col_offset
+        inner = depth if chained else depth + 1
+        otherwise = self.block(node.orelse, path, inner, 1 + len(node.body)) if node.orelse else ()
         if condition is None:
             return None
         return nodes.If(condition, then, otherwise, path=path, **self.place(node))

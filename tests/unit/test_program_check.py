@@ -240,3 +240,7 @@ def test_a_choice_may_be_handed_on_only_where_every_choice_fits() -> None:
 
 def test_hand_written_programs_may_call_what_is_for_skills() -> None:
     check(parse(task("grip(find('a'))")), SIGNATURES, planner=False)
+
+
+def test_a_chain_of_elif_costs_no_depth() -> None:
+    assert not problems("if exists('a'):", "    home()", *["elif exists('b'):", "    home()"] * 39)
