@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 # A description is a page or two; anything larger is the wrong file.
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,7 @@ def read_text(path: str | Path) -> str:
 def parse(text: str, schema: type[T], source: str = "<text>") -> T:
     """As `load`, from text; `source` stands for the file in messages."""
     try:
-        # An alias can multiply a small file into gigabytes, and no file here needs one.
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise ConfigError(f"{_where(source, event)}: YAML aliases are not allowed; repeat the value")
+        _refuse_tricks(text, source)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             raise ConfigError(f"{source}: the file is empty")
@@ -139,6 +137,17 @@ def parse(text: str, schema: type[T], source: str = "<text>") -> T:
     except RecursionError:
         raise ConfigError(f"{source}: nested too deeply") from None
     return typing.cast(T, value)
+
+
+def _refuse_tricks(text: str, source: str) -> None:
+    """Refuse aliases, which can multiply a small file into gigabytes, and absurd nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ConfigError(f"{_where(source, event)}: YAML aliases are not allowed; repeat the value")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ConfigError(f"{_where(source, event)}: nested too deeply")
 
 
 def _where(source: str, node: Any) -> str:

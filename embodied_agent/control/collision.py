@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import time
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ class CollisionWorld:
         self._base = robot_spec(description, visuals=False)
         self._hand = tool_links(description, read_urdf(model_path(description)))
         self.checks = 0
+        self._cloud: tuple[bytes, tuple[Box, ...]] = (b"", ())
         self.update(obstacles if obstacles is not None else Obstacles())
 
     def update(self, obstacles: Obstacles) -> None:
@@ -81,7 +83,7 @@ class CollisionWorld:
         self._name_geoms(names)
         joints = self.description.joint_names
         self._arm = np.array([self.model.joint(name).qposadr[0] for name in joints])
-        self._fingers = self._finger_map()
+        self._fingers = finger_terms(self.model, self.description)
         self.set_width(self.description.gripper.max_width)
 
     def set_width(self, width: float) -> None:
@@ -105,6 +107,30 @@ class CollisionWorld:
     def free(self, positions: Array) -> bool:
         """Whether nothing forbidden touches at joints (n,)."""
         return self._forbidden(positions) is None
+
+    def spheres(self, positions: Array) -> Array:
+        """Spheres that cover the robot at joints (n,), (M, 4) as centre in the world and radius [m].
+
+        Each shape's box is covered by a row of spheres along its longest side.
+        """
+        self.data.qpos[self._arm] = positions
+        mujoco.mj_kinematics(self.model, self.data)
+        found = []
+        for geom in range(self.model.ngeom):
+            if geom in self._obstacle_ids or self._names[geom] == HELD:
+                continue
+            middle, half = self.model.geom_aabb[geom, :3], self.model.geom_aabb[geom, 3:]
+            axis = int(np.argmax(half))
+            across = float(np.linalg.norm(np.delete(half, axis)))
+            count = max(1, int(np.ceil(half[axis] / max(across, 0.01))))
+            spacing = half[axis] / count
+            radius = float(np.hypot(across, spacing))
+            frame = self.data.geom_xmat[geom].reshape(3, 3)
+            for k in range(count):
+                local = middle.copy()
+                local[axis] += (2 * k + 1 - count) * spacing
+                found.append([*(self.data.geom_xpos[geom] + frame @ local), radius])
+        return np.array(found).reshape(-1, 4)
 
     def path_contact(
         self, path: Array, step: float = 0.02, deadline: float | None = None
@@ -149,7 +175,7 @@ class CollisionWorld:
     def _add_obstacles(self, spec: mujoco.MjSpec) -> list[str]:
         obstacles = self.obstacles
         names: list[str] = []
-        boxes: list[Box] = [*obstacles.boxes, *obstacles.cloud_boxes()]
+        boxes: list[Box] = [*obstacles.boxes, *self._cloud_boxes()]
         world = spec.worldbody
         common = {"type": mujoco.mjtGeom.mjGEOM_BOX, "margin": self.margin, **OBSTACLE_BITS}
         for box in boxes:
@@ -170,6 +196,15 @@ class CollisionWorld:
             )
             names.append(TABLE)
         return names
+
+    def _cloud_boxes(self) -> tuple[Box, ...]:
+        """The cloud's boxes, kept from the last update where nothing changed: scenes are planned in often."""
+        obstacles = self.obstacles
+        text = hashlib.blake2b(obstacles.points.tobytes())
+        text.update(repr((obstacles.voxel, [(b.pose.matrix, b.size) for b in obstacles.boxes])).encode())
+        if self._cloud[0] != text.digest():
+            self._cloud = (text.digest(), obstacles.cloud_boxes())
+        return self._cloud[1]
 
     def _add_held(self, spec: mujoco.MjSpec) -> None:
         held = self.obstacles.held
@@ -219,18 +254,18 @@ class CollisionWorld:
         wanted = list(self._hand) if name == HAND else [name]
         return np.flatnonzero(np.isin(names, wanted))
 
-    def _finger_map(self) -> list[tuple[int, float, float]]:
-        """(qpos address, multiplier, offset) of each finger joint on the driven position."""
-        model = self.model
-        terms = dict.fromkeys(self.description.gripper.joints, (1.0, 0.0))
-        for i in range(model.neq):
-            follower, leader = model.eq_obj1id[i], model.eq_obj2id[i]
-            name, leads = model.joint(follower).name, model.joint(leader).name
-            if name not in terms and leads in terms:
-                multiplier, offset = terms[leads]
-                offset_here, multiplier_here = model.eq_data[i][:2]
-                terms[name] = (multiplier * multiplier_here, offset_here + multiplier_here * offset)
-        return [(int(model.joint(name).qposadr[0]), *term) for name, term in terms.items()]
+
+def finger_terms(model: mujoco.MjModel, description: RobotDescription) -> list[tuple[int, float, float]]:
+    """(qpos address, multiplier, offset) of each finger joint on the driven position."""
+    terms = dict.fromkeys(description.gripper.joints, (1.0, 0.0))
+    for i in range(model.neq):
+        follower, leader = model.eq_obj1id[i], model.eq_obj2id[i]
+        name, leads = model.joint(follower).name, model.joint(leader).name
+        if name not in terms and leads in terms:
+            multiplier, offset = terms[leads]
+            offset_here, multiplier_here = model.eq_data[i][:2]
+            terms[name] = (multiplier * multiplier_here, offset_here + multiplier_here * offset)
+    return [(int(model.joint(name).qposadr[0]), *term) for name, term in terms.items()]
 
 
 def _middle_first(count: int) -> list[int]:

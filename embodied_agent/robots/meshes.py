@@ -134,7 +134,7 @@ def _read_dae(file: Path) -> list[Mesh]:
         ) from None
     loaded = trimesh.load(file, force="scene")
     meshes = []
-    for mesh in loaded.dump():
+    for mesh in loaded.dump():  # type: ignore[attr-defined]
         material = getattr(mesh.visual, "material", None)
         rgba = np.asarray(getattr(material, "main_color", (200, 200, 200, 255)), dtype=float) / 255
         color = (float(rgba[0]), float(rgba[1]), float(rgba[2]), float(rgba[3]))

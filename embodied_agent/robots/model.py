@@ -235,11 +235,11 @@ class _Builder:
         _as_position_servo(actuator, gripper.stiffness, gripper.damping, strongest)
         actuator.ctrllimited = mujoco.mjtLimited.mjLIMITED_TRUE
         actuator.ctrlrange = tuple(sorted((gripper.closed, gripper.open)))
-        for joint in self.urdf.joints:
-            if joint.mimic is None or joint.name in self.arm:
+        for follower in self.urdf.joints:
+            if follower.mimic is None or follower.name in self.arm:
                 continue
-            leader, multiplier, offset = joint.mimic
-            equality = self.spec.add_equality(name=f"{joint.name}_follows", name1=joint.name, name2=leader)
+            leader, multiplier, offset = follower.mimic
+            equality = self.spec.add_equality(name=f"{follower.name}_follows", name1=follower.name, name2=leader)
             equality.type = mujoco.mjtEq.mjEQ_JOINT
             equality.objtype = mujoco.mjtObj.mjOBJ_JOINT
             equality.data[:5] = (offset, multiplier, 0.0, 0.0, 0.0)

@@ -175,7 +175,8 @@ def resolve_mesh(name: str, urdf: Path) -> Path:
 
 def _link(item: ElementTree.Element, path: Path, materials: dict[str, Color]) -> UrdfLink:
     inertial = item.find("inertial")
-    mass, inertia, pose = 0.0, (0.0,) * 6, Pose(np.zeros(3))
+    mass, pose = 0.0, Pose(np.zeros(3))
+    inertia: tuple[float, ...] = (0.0,) * 6
     if inertial is not None:
         pose = _pose(inertial.find("origin"))
         mass_item, inertia_item = inertial.find("mass"), inertial.find("inertia")

@@ -77,10 +77,13 @@ def test_trajectories_keep_every_limit_and_pass_the_supervisor_s_rules(
     np.testing.assert_allclose(trajectory.positions[-1], path[-1], atol=1e-9)
     assert (trajectory.velocities[[0, -1]] == 0).all()
     np.testing.assert_allclose(np.diff(trajectory.times), PERIOD)
-    values, limits = trajectory.positions, (
-        description.velocity_limits * speed,
-        description.acceleration_limits * speed,
-        description.jerk_limits,
+    values, limits = (
+        trajectory.positions,
+        (
+            description.velocity_limits * speed,
+            description.acceleration_limits * speed,
+            description.jerk_limits,
+        ),
     )
     for limit in limits:
         values = np.diff(values, axis=0) / PERIOD

@@ -80,9 +80,9 @@ def test_a_goal_out_of_reach_says_by_how_far(planner: MotionPlanner) -> None:
 
 
 def test_an_enclosed_goal_ends_at_the_deadline(planner: MotionPlanner) -> None:
-    sides = [
-        Box("cage", Pose(np.array([0.5, y, 0.4])), np.array([0.5, 0.02, 0.8])) for y in (-0.16, 0.16)
-    ] + [Box("cage", Pose(np.array([x, 0.0, 0.4])), np.array([0.02, 0.34, 0.8])) for x in (0.34, 0.68)]
+    sides = [Box("cage", Pose(np.array([0.5, y, 0.4])), np.array([0.5, 0.02, 0.8])) for y in (-0.16, 0.16)] + [
+        Box("cage", Pose(np.array([x, 0.0, 0.4])), np.array([0.02, 0.34, 0.8])) for x in (0.34, 0.68)
+    ]
     planner.world.update(Obstacles(boxes=tuple(sides)))
     plan = planner.plan(planner.kinematics.description.home_positions, downward(0.5, 0.0, 0.1), seconds=0.5)
     assert not plan.found
@@ -94,9 +94,7 @@ def test_any_of_several_poses_will_do(planner: MotionPlanner) -> None:
     home = planner.kinematics.description.home_positions
     plan = planner.plan(home, [downward(1.5, 0.0, 0.1), downward(0.5, 0.1, 0.2)])
     assert plan.found
-    np.testing.assert_allclose(
-        planner.kinematics.forward(plan.path[-1]).position, [0.5, 0.1, 0.2], atol=1e-3
-    )
+    np.testing.assert_allclose(planner.kinematics.forward(plan.path[-1]).position, [0.5, 0.1, 0.2], atol=1e-3)
 
 
 def test_goals_that_are_not_accepted_are_told(planner: MotionPlanner) -> None:

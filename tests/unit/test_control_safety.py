@@ -195,9 +195,7 @@ def test_a_path_of_the_tool_through_the_table_is_refused(arm: TrackingArm) -> No
         (lambda s: replace(s, positions=s.positions + 9.0), "beyond its limit"),
     ],
 )
-def test_an_unsafe_reading_stops_within_one_tick_and_latches(
-    arm: TrackingArm, fault: Fault, words: str
-) -> None:
+def test_an_unsafe_reading_stops_within_one_tick_and_latches(arm: TrackingArm, fault: Fault, words: str) -> None:
     supervisor = Supervisor(arm)
     trajectory = motion_of(arm)
     arm.after, arm.fault = 20, fault
@@ -240,9 +238,7 @@ def test_a_free_motion_ends_at_an_unexpected_force(arm: TrackingArm) -> None:
 
 
 def test_expected_contact_is_success_and_counts_from_the_resting_force(arm: TrackingArm) -> None:
-    arm.fault = lambda s: replace(
-        s, external_force=np.array([0.0, 0.0, 6.0 if arm.ticks < 15 else 12.0])
-    )
+    arm.fault = lambda s: replace(s, external_force=np.array([0.0, 0.0, 6.0 if arm.ticks < 15 else 12.0]))
     motion = Supervisor(arm).follow(motion_of(arm), until_contact=5.0)
     assert motion.completed and motion.reason == ""
     assert motion.peak_force == pytest.approx(6.0)
