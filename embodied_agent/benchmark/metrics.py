@@ -27,7 +27,8 @@ class EpisodeRecord:
         message: The agent's own.
         accepted: The first program parsed and passed the check.
         moved: The arm moved.
-        finished, steps: Nodes of the task that succeeded, and all that were to run.
+        finished, steps: Steps of the task that hold at the end by truth, and all that were asked for.
+        unmet: What does not hold by truth, in words.
         plans: Programs written.
         plan_s, command_to_motion_s, total_s: Wall time; None where it did not come to that.
         error: What broke, where an error ended the episode.
@@ -47,6 +48,7 @@ class EpisodeRecord:
     moved: bool = False
     finished: int = 0
     steps: int = 0
+    unmet: str = ""
     plans: int = 0
     plan_s: float | None = None
     command_to_motion_s: float | None = None

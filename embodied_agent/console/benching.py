@@ -1,0 +1,95 @@
+"""`bench`: progress while it runs, tables at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from embodied_agent.benchmark.metrics import EpisodeRecord, by_family, figures
+from embodied_agent.benchmark.report import benchmark_html
+from embodied_agent.benchmark.runner import BenchOptions, machine, run_bench, run_combinations, summary
+from embodied_agent.record import write_whole
+
+
+def bench_families(
+    options: BenchOptions, out: Path, workers: int, *, combinations: bool, as_json: bool
+) -> int:
+    """Run the tabletop suite and write its report; returns the exit code."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bars: dict[str, object] = {}
+        right: dict[str, int] = {}
+
+        def told(name: str, record: EpisodeRecord, done: int, total: int) -> None:
+            right[name] = right.get(name, 0) + record.success
+            bar = bars.setdefault(name, progress.add_task(name, total=total))
+            progress.update(bar, completed=done, description=f"{name}: {record.id}")  # type: ignore[arg-type]
+            if not console.is_terminal:
+                mark = "ok  " if record.success else "FAIL"
+                console.print(
+                    f"{name} {done}/{total} {mark} {record.id} {record.verdict}: {record.command}",
+                    markup=False, highlight=False, soft_wrap=True,
+                )  # fmt: skip
+
+        if combinations:
+            records = run_combinations(options, out, workers, told)
+        else:
+            folder = out / options.combination.replace(" ", "")
+            name = options.combination
+            records = {name: run_bench(options, folder, workers, lambda r, d, t: told(name, r, d, t))}
+    result = summary(options, records)
+    write_whole(out / "summary.json", json.dumps(result, indent=1) + "\n")
+    films = sorted(out.glob("*/films/*/video.mp4"))
+    shown = [(film, film.parent.name) for film in films if film.stat().st_size < 3_000_000][:12]
+    about = {
+        "robot": options.robot, "seed": options.seed, "episodes a family": options.episodes,
+        "processor": machine()["processor"], "cores": machine()["cores"], "versions": result["versions"],
+    }  # fmt: skip
+    write_whole(out / "report.html", benchmark_html(records, about, shown))
+    if as_json:
+        print(json.dumps(result))
+    else:
+        for name, found in records.items():
+            _print_table(name, found)
+    print(f"report: {out / 'report.html'}", file=sys.stderr)
+    return 0
+
+
+def _print_table(name: str, records: list[EpisodeRecord]) -> None:
+    table = Table(title=name, title_justify="left")
+    for head in ("family", "n", "success (truth)", "says done", "false success", "grammar", "p50/p95 plan s",
+                 "motion s", "total s"):  # fmt: skip
+        table.add_column(head, justify="left" if head == "family" else "right", no_wrap=True)
+    for family, f in [*by_family(records).items(), ("all", figures(records))]:
+        table.add_row(
+            family, str(f.episodes), str(f.success), f"{f.verdict.count}/{f.verdict.total}",
+            str(f.false_success.count), f"{f.grammar.count}/{f.grammar.total}", str(f.planning), str(f.to_motion),
+            str(f.total), end_section=family == list(by_family(records))[-1],
+        )  # fmt: skip
+    console = Console()
+    (console if console.is_terminal else Console(width=150)).print(table)
+
+
+def show_latency(
+    repeats: int, seed: int, robot: str, planner: str, planner_url: str, model: str, *, as_json: bool
+) -> None:
+    """Measure speed and print it."""
+    from embodied_agent.benchmark.latency import measure
+
+    result = measure(repeats, seed, robot, planner, planner_url, model)
+    if as_json:
+        print(json.dumps(result))
+        return
+    table = Table(title=f"{result['machine']['processor']}, {result['machine']['cores']} cores", title_justify="left")
+    for head in ("what", "n", "p50", "p95", "target", ""):
+        table.add_column(head, justify="left" if head in ("what", "") else "right")
+    for row in result["figures"]:
+        met = {True: "[green]met[/]", False: "[red]not met[/]", None: ""}[row["met"]]
+        table.add_row(row["what"], str(row["n"]), row["p50_text"], row["p95_text"], row["target"], met)
+    Console().print(table)
