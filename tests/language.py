@@ -308,7 +308,5 @@ def checked(text: str) -> nodes.Program:
 def ran(text: str, world: World | None = None, **more: Any) -> tuple[Outcome, list[Event]]:
     """The outcome of a checked program, and all events."""
     events: list[Event] = []
-    outcome = run(
-        checked(text), LIBRARY, world or World(), skills=SKILL_SET, emit=events.append, **more
-    )
+    outcome = run(checked(text), LIBRARY, world or World(), skills=SKILL_SET, emit=events.append, **more)
     return outcome, events

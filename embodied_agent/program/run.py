@@ -224,8 +224,11 @@ class _Machine(Recorder):
 
     def _for(self, node: nodes.For, frame: Frame, path: str, evidence: dict[str, Any]) -> None:
         asked = Asked(path)
-        objects = self.value(node.objects, frame, asked)
-        evidence.update(with_value(asked.answers, objects))
+        if isinstance(node.objects, nodes.Call) and self.call_level(node.objects.name) == "primitive":
+            objects = self.call(node.objects, frame, path, asked, evidence)
+        else:
+            objects = self.value(node.objects, frame, asked)
+            evidence.update(with_value(asked.answers, objects))
         if len(objects) > nodes.FOR_LIMIT:
             raise NodeFailed(f"{len(objects)} objects to go through, at most {nodes.FOR_LIMIT} are allowed")
         for number, item in enumerate(objects, start=1):

@@ -1,4 +1,4 @@
-"""The grammar's terminals: strings, names that are not taken, numbers near their range."""
+"""The grammar's terminals: strings, names that are not taken, numbers in their range."""
 
 from __future__ import annotations
 
@@ -117,6 +117,8 @@ def _fraction(low: str | None, high: str | None) -> Item:
 
 def _digits(low: str | None, high: str | None, left: int, *, fixed: bool, first: bool = False) -> Item | None:
     """`left` digits (at most, unless `fixed`) that compare between two digit strings; None = there are none."""
+    low = low if low and low.strip("0") else None  # zeros and nines bound nothing
+    high = high if high and high.strip("9") else None
     if low is None and high is None:
         least = left if fixed else int(first)
         return Chars(_DIGIT, least, left) if left else None

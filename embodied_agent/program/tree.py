@@ -19,7 +19,7 @@ ICONS = {
     "failed": ("✗", "bold red"), "skipped": ("–", "dim"), "cancelled": ("■", "yellow"),
 }  # fmt: skip
 EVIDENCE = 90  # characters
-_QUIET = ("attempts", "failures", "cause", "chosen")  # shown by the nodes themselves
+_QUIET = ("attempts", "failures", "cause", "chosen", "condition")  # shown by the nodes themselves
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Hostile programs: each is refused with line and column, quickly and without much memory."""
 
+# ruff: noqa: E501 - one case, one line
 from __future__ import annotations
 
 import time

@@ -10,7 +10,17 @@ from language import SIGNATURES
 from embodied_agent.program import nodes
 from embodied_agent.signature import Parameter, Signature, Type
 
-WORDS = ("red cube", "mugs", "it's \"that\" one", "back\\slash", "größer als ½", "two\nlines", "tab\there", "'", "#")
+WORDS = (
+    "red cube",
+    "mugs",
+    'it\'s "that" one',
+    "back\\slash",
+    "größer als ½",
+    "two\nlines",
+    "tab\there",
+    "'",
+    "#",
+)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from embodied_agent.program.check import check
 from embodied_agent.program.events import Event, parent_path
 from embodied_agent.program.grammar import gbnf, grammar_of, lark, sample
 from embodied_agent.program.guard import guard
-from embodied_agent.program.parse import parse
+from embodied_agent.program.items import sampled
+from embodied_agent.program.parse import load_skills, parse
 from embodied_agent.program.render import render
+from embodied_agent.program.renderings import lark_regex
 from embodied_agent.program.run import Budget, run
 from embodied_agent.program.tokens import number_item
 from embodied_agent.program.tree import TreeView
-from embodied_agent.signature import Signature, Type
+from embodied_agent.signature import Type
 from embodied_agent.types import Result
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
@@ -126,7 +129,9 @@ def test_a_damaged_program_is_a_program_or_refused(seed: int, damages: int) -> N
     text = render(Maker(draw).program())
     for _ in range(damages + 1):
         place = draw.randrange(len(text))
-        text = text[:place] + draw.choice(["", "(", ")", '"', "\n", "    ", ".", "é", "==", ":"]) + text[place + 1 :]
+        text = (
+            text[:place] + draw.choice(["", "(", ")", '"', "\n", "    ", ".", "é", "==", ":"]) + text[place + 1 :]
+        )
     try:
         check(parse(text), SIGNATURES)
     except ProgramError as error:
@@ -143,8 +148,8 @@ def byte_tokenizer() -> Any:
     class Bytes:
         eos_token_id = 256
         bos_token_id = None
-        tokens = [bytes([i]) for i in range(256)] + [b"<end>"]
-        special_token_ids = [256]
+        tokens = (*(bytes([i]) for i in range(256)), b"<end>")
+        special_token_ids = (256,)
 
         def __call__(self, text: bytes | str) -> list[int]:
             return list(text if isinstance(text, bytes) else text.encode())
@@ -153,13 +158,20 @@ def byte_tokenizer() -> Any:
 
 
 TOKENIZER = byte_tokenizer()
+LARK = lark(SIGNATURES)
+GRAMMAR = grammar_of(SIGNATURES)
 
 
-def refused_at(signatures: dict[str, Signature], text: str) -> str:
+def written_at_random(seed: int) -> str:
+    """A random text of the grammar."""
+    return sampled(GRAMMAR.item("start"), GRAMMAR.item, random.Random(seed), 1.5)
+
+
+def refused_at(text: str) -> str:
     """Where the grammar stops following a text; "" = it is a whole text of the grammar."""
     import llguidance
 
-    matcher = llguidance.LLMatcher(TOKENIZER, llguidance.LLMatcher.grammar_from_lark(lark(signatures)))
+    matcher = llguidance.LLMatcher(TOKENIZER, llguidance.LLMatcher.grammar_from_lark(LARK))
     assert not matcher.get_error()
     data = text.encode()
     taken = matcher.try_consume_tokens(list(data))
@@ -171,7 +183,7 @@ def refused_at(signatures: dict[str, Signature], text: str) -> str:
 @settings(max_examples=150, deadline=None)
 @given(SEEDS)
 def test_every_text_of_the_grammar_parses(seed: int) -> None:
-    text = sample(SIGNATURES, random.Random(seed), 1.5)
+    text = written_at_random(seed)
     assert not guard(text)
     assert render(parse(text)).startswith("with task(")
 
@@ -179,8 +191,8 @@ def test_every_text_of_the_grammar_parses(seed: int) -> None:
 @settings(max_examples=60, deadline=None)
 @given(SEEDS)
 def test_the_matcher_accepts_what_the_sampler_writes(seed: int) -> None:
-    text = sample(SIGNATURES, random.Random(seed), 1.5)
-    assert refused_at(SIGNATURES, text) == ""
+    text = written_at_random(seed)
+    assert refused_at(text) == ""
 
 
 @settings(max_examples=25, deadline=None)
@@ -189,7 +201,7 @@ def test_a_random_walk_under_the_masks_parses(seed: int) -> None:
     import llguidance
 
     draw = random.Random(seed)
-    grammar = llguidance.LLMatcher.grammar_from_lark(lark(SIGNATURES))
+    grammar = llguidance.LLMatcher.grammar_from_lark(LARK)
     matcher = llguidance.LLMatcher(TOKENIZER, grammar)
     written = bytearray()
     while not matcher.is_stopped() and len(written) < 3_000:
@@ -199,7 +211,7 @@ def test_a_random_walk_under_the_masks_parses(seed: int) -> None:
         if 256 in allowed and draw.random() < 0.3:
             break
         plain = [i for i in allowed if 32 <= i < 127 or i == 10]
-        closing = [i for i in plain if i in b'"\n' or len(written) < 800 and i < 127]
+        closing = [i for i in plain if i in b'"\n' or (len(written) < 800 and i < 127)]
         token = draw.choice(closing or plain or [i for i in allowed if i != 256])
         assert matcher.consume_token(token)
         written.append(token)
@@ -228,16 +240,12 @@ def test_a_random_walk_under_the_masks_parses(seed: int) -> None:
     ],
 )  # fmt: skip
 def test_what_the_check_would_refuse_cannot_be_written_where_the_grammar_can_tell(line: str) -> None:
-    assert refused_at(SIGNATURES, f'with task("a"):\n    {line}\n')
+    assert refused_at(f'with task("a"):\n    {line}\n')
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.floats(-50, 50), st.floats(0, 60), st.floats(-80, 80), st.booleans())
 def test_numbers_keep_to_their_range_exactly(low: float, width: float, value: float, whole: bool) -> None:
-    import re
-
-    from embodied_agent.program.renderings import lark_regex
-
     low, high = round(low, 3), round(low + width, 3)
     if whole:
         low, high = float(int(low)), float(int(high))
@@ -253,19 +261,19 @@ def test_numbers_keep_to_their_range_exactly(low: float, width: float, value: fl
 @settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_keywords_and_callables_are_never_names(seed: int) -> None:
-    from embodied_agent.program.items import sampled
-
-    grammar = grammar_of(SIGNATURES)
     draw = random.Random(seed)
     for _ in range(50):
-        name = sampled(grammar.item("NAME"), grammar.item, draw, 1.0)
+        name = sampled(GRAMMAR.item("NAME"), GRAMMAR.item, draw, 1.0)
         assert name.isidentifier() and name not in SIGNATURES and name not in nodes.CONSTRUCTS
         parse(f'with task("a"):\n    {name} = 1\n')
 
 
-def test_gbnf_defines_every_rule_that_it_uses() -> None:
-    import re
+def test_a_sample_is_the_same_for_the_same_seed() -> None:
+    first, second = (sample(SIGNATURES, random.Random(7)) for _ in range(2))
+    assert first == second and parse(first)
 
+
+def test_gbnf_defines_every_rule_that_it_uses() -> None:
     text = gbnf(SIGNATURES)
     defined = {line.split(" ::= ")[0] for line in text.splitlines()}
     bare = re.sub(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{[\d,]+\}', " ", text)
@@ -273,9 +281,7 @@ def test_gbnf_defines_every_rule_that_it_uses() -> None:
     assert used == defined
 
 
-def test_the_examples_in_the_documentation_folder_of_skills_parse() -> None:
-    from embodied_agent.program.parse import load_skills
-
+def test_the_skills_of_the_package_parse() -> None:
     folder = Path(__file__).parents[2] / "embodied_agent" / "skills"
     names = [name for file in folder.glob("[!_]*.py") for name in load_skills(file.read_text())]
     assert {"pick", "place", "open", "close"} <= set(names)

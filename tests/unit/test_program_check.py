@@ -127,18 +127,22 @@ def test_nothing_follows_a_refusal() -> None:
 
 
 def test_functions_are_checked_like_the_task() -> None:
-    function = "def again(thing: Object, times: int = 2) -> bool:\n    pick(thing)\n    return is_holding(thing)\n\n"
+    function = (
+        "def again(thing: Object, times: int = 2) -> bool:\n    pick(thing)\n    return is_holding(thing)\n\n"
+    )
     assert not problems("ensure(again(find('a'), times=3))", before=function)
     assert problems("ensure(again('a'))", before=function)
     missing = function.replace("    return is_holding(thing)\n", "    if times > 1:\n        return True\n")
     assert "may end without returning boolean" in problems("home()", before=missing)[0]
-    assert "returns an integer, declared is boolean" in problems(
-        "home()", before=function.replace("is_holding(thing)", "1")
-    )[0]
+    assert (
+        "returns an integer, declared is boolean"
+        in problems("home()", before=function.replace("is_holding(thing)", "1"))[0]
+    )
     assert "task only" in problems("home()", before="def f():\n    refuse('x')\n\n")[0]
-    assert "thing is a parameter" in problems(
-        "home()", before=function.replace("pick(thing)", "thing = find('a')")
-    )[0]
+    assert (
+        "thing is a parameter"
+        in problems("home()", before=function.replace("pick(thing)", "thing = find('a')"))[0]
+    )
 
 
 def test_functions_share_no_variables_with_the_task() -> None:
@@ -159,7 +163,7 @@ def test_names_of_the_library_cannot_be_defined_anew() -> None:
 
 
 def test_loops_multiply_and_their_product_is_bounded() -> None:
-    nest = ["    " * i + "for m%d in find_all('a'):" % i for i in range(4)]
+    nest = ["    " * i + f"for m{i} in find_all('a'):" for i in range(4)]
     assert "may run" in problems(*nest, "    " * 4 + "home()")[0]
     assert not problems(*nest[:2], "    " * 2 + "home()")
 
@@ -208,7 +212,7 @@ def test_an_optional_parameter_is_not_used_untested(body: str, words: str) -> No
         "if on is None:\n        return\n    pick(on)",
         "if on is not None and is_holding(on):\n        pick(on)",
         "if on is None or is_holding(on):\n        home()",
-        "if on is not None:\n        release(object, on=on)\n    elif at is not None:\n        release(object, at=at)",
+        "if on is not None:\n        release(object, on=on)\n    if at is not None:\n        release(object, at=at)",
         "if not (on is None):\n        pick(on)",
     ],
 )

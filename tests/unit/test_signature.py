@@ -108,7 +108,9 @@ def test_registration_fails_on_a_bad_description(function: Any, words: str) -> N
 
 
 def test_one_docstring_line_may_describe_several_parameters_and_go_on() -> None:
-    def put(context: Any, a: Object, b: Object, how: Literal["x", "y"], far: Annotated[float, Unit("m")]) -> Result:
+    def put(
+        context: Any, a: Object, b: Object, how: Literal["x", "y"], far: Annotated[float, Unit("m")]
+    ) -> Result:
         """Put.
 
         Args:
