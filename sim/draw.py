@@ -94,9 +94,8 @@ class _Drawing:
             number = int(rng.choice([0, 1, 2], p=[0.4, 0.4, 0.2]))
             wanted = [str(k) for k in rng.choice(FIXTURES, size=number, replace=False)]
             if state is None:
-                state = {
-                    p: float(rng.uniform(0.3, 1.0)) for k in wanted for p in dim.parts_of(k) if rng.random() < 0.3
-                }
+                parts = [part for kind in wanted for part in dim.parts_of(str(kind))]
+                state = {part: float(rng.uniform(0.3, 1.0)) for part in parts if rng.random() < 0.3}
                 if "bottom drawer" in state and "top drawer" in state:
                     del state["top drawer"]  # the top one would hide and block the bottom one
         state = state or {}
@@ -123,7 +122,7 @@ class _Drawing:
         hinge = str(rng.choice(["left", "right"]))
         if kind in _FURNITURE:
             y = slots.pop() + float(rng.uniform(-0.015, 0.015))
-            front = float(rng.uniform(0.60, 0.64)) - 0.10 * abs(y)
+            front = float(rng.uniform(0.66, 0.70)) - 0.10 * abs(y)
             x = front + FIXTURE_DIMENSIONS[kind].half[0]
             yaw = 0.5 * math.atan2(y, x) + float(rng.uniform(-0.08, 0.08))
             spec = FixtureSpec(kind, (x, y), yaw, color, mine, hinge, shade)
@@ -194,7 +193,8 @@ class _Drawing:
         dx, dy = (float(v) for v in self.rng.uniform(-spread, spread, 2))
         dx = -0.03 if home.endswith("drawer") else dx / 2
         yaw = float(self.rng.uniform(-math.pi, math.pi))
-        return replace(spec, position=(dx, dy), yaw=yaw, **{relation: home})
+        placed = replace(spec, position=(dx, dy), yaw=yaw)
+        return replace(placed, on=home) if relation == "on" else replace(placed, inside=home)
 
     def _name(self, spec: ObjectSpec) -> str:
         base = f"{spec.color} {spec.kind}"
@@ -209,7 +209,7 @@ class _Drawing:
                 return x, y
 
     def _free(self, area: Footprint, gap: float) -> bool:
-        return all(clearance(area, other) >= gap for other in self.taken)
+        return all(_apart(area, other, gap) for other in self.taken)
 
     def scene(self, name: str, seed: int, jitter: float) -> Scene:
         rng = self.rng
@@ -231,3 +231,13 @@ class _Drawing:
                 camera, position=near(camera.position, 0.03), target=near((*camera.target[:2], 0.0), 0.02)
             )
         return Scene(name, seed, tuple(self.objects), tuple(self.fixtures), table, light, (camera,))
+
+
+def _apart(a: Footprint, b: Footprint, gap: float) -> bool:
+    """Whether two footprints leave a gap; discs around and inside them decide most cases cheaply."""
+    distance = math.hypot(a.x - b.x, a.y - b.y)
+    if distance - (a.radius or math.hypot(*a.half)) - (b.radius or math.hypot(*b.half)) >= gap:
+        return True
+    if distance - (a.radius or min(a.half)) - (b.radius or min(b.half)) < gap:
+        return False
+    return clearance(a, b) >= gap

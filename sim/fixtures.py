@@ -13,7 +13,7 @@ from sim import dimensions as dim
 from sim.dimensions import FIXTURE_DIMENSIONS, RGB
 from sim.placement import CUPBOARD_FLOOR, DRAWER_BOTTOMS, DRAWER_FLOOR, DRAWER_INNER
 from sim.scene import FixtureSpec
-from sim.shapes import Contact, Shape, add_shapes, shaded, turned
+from sim.shapes import Contact, Shape, add_shapes, ring_of_plates, shaded, turned
 
 SLIDE, HINGE = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
 BOARD = 0.010  # thickness of furniture [m]
@@ -209,7 +209,9 @@ class _Builder:
             [
                 Shape("mesh", surface=housing, tint="steel", solid=False),
                 Shape("mesh", surface=lamp, tint="lamp", solid=False),
-                Shape("cylinder", (r, 0.010), (0, 0, 0.010), drawn=False),
+                # The cap sinks into a well, or it would meet its own housing.
+                Shape("cylinder", (r, 0.004), (0, 0, 0.004), drawn=False),
+                *ring_of_plates((r, 0.008), (r, 0.022), 0.22 * r, 10),
             ],
         )
         body, joint = self._part(PARTS["button"][0], (0, 0, 0.0215), SLIDE, (0, 0, -1))

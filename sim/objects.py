@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -18,7 +18,10 @@ Shapes = tuple[Shape, ...]
 ROLLING = Contact((0.8, 0.008, 0.0015), 6)
 
 
-@lru_cache(maxsize=None)
+STOUT = 0.010  # [m] of the plates that carry what lies in a bowl
+
+
+@cache
 def object_shapes(kind: str, size: str) -> Shapes:
     """Shapes of one kind in one size."""
     return _MAKERS[kind](DIMENSIONS[kind, size])
@@ -98,9 +101,17 @@ def _bowl(d: Dimensions) -> Shapes:
         Shape("mesh", surface=turned([*outside, *inside, (0, d.floor)], 48), solid=False, material="glossy"),
         Shape("cylinder", (BOWL_FLAT * r - w, 0.0006), (0, 0, d.floor), tint="inner", solid=False),
         Shape("cylinder", (BOWL_FLAT * r, d.floor / 2), (0, 0, d.floor / 2), drawn=False),
-        *ring_of_plates((BOWL_FLAT * r, 0.001), (0.87 * r, 0.40 * h), w, 16),
+        *ring_of_plates(_raised((BOWL_FLAT * r, 0.001), (0.87 * r, 0.40 * h), w), (0.87 * r, 0.40 * h), w, 16, STOUT),
         *ring_of_plates((0.87 * r, 0.40 * h), (r, h), w, 16),
     )
+
+
+def _raised(lower: tuple[float, float], upper: tuple[float, float], wall: float) -> tuple[float, float]:
+    """The lower end of a slanted wall, moved up along it until stout plates clear the table."""
+    slant = np.subtract(upper, lower) / np.linalg.norm(np.subtract(upper, lower))
+    lowest = lower[1] - (STOUT - wall) * slant[0]
+    up = max(0.0, (0.0005 - lowest) / slant[1])
+    return float(lower[0] + up * slant[0]), float(lower[1] + up * slant[1])
 
 
 def _plate(d: Dimensions) -> Shapes:
@@ -173,7 +184,7 @@ def _banana(d: Dimensions) -> Shapes:
     for tip, radius in ((path[0], 0.30 * r), (path[-1], 0.26 * r)):
         shapes.append(Shape("sphere", (radius,), tuple(tip), tint="brown", solid=False))
     for i in (2, 5, 8, 11):  # solid: capsules along the arc
-        a, b = path[i - 1 if i > 2 else i - 1], path[min(i + 2, 13)]
+        a, b = path[i - 1], path[min(i + 2, 13)]
         yaw = math.atan2(b[1] - a[1], b[0] - a[0])
         half = float(np.linalg.norm(b - a)) / 2
         radius = float(min(taper[i], taper[min(i + 1, 13)]) * 0.97)

@@ -160,15 +160,23 @@ def _rings(rings: Array) -> Surface:
 
 
 def ring_of_plates(
-    lower: tuple[float, float], upper: tuple[float, float], wall: float, plates: int
+    lower: tuple[float, float], upper: tuple[float, float], wall: float, plates: int, solid: float = 0.0
 ) -> list[Shape]:
-    """Solid plates that make the wall between two circles (outer radius, height)."""
+    """Solid plates that make the wall between two circles (outer radius, height).
+
+    Args:
+        lower, upper: The circles, on the outside of the wall.
+        wall: Thickness that is seen [m].
+        plates: How many.
+        solid: Thickness of the plates [m], outwards from the wall's inside; 0 = as seen. Thin
+            plates under a heavy thing are pierced and throw it out.
+    """
     (r0, z0), (r1, z1) = lower, upper
     slant = np.array([r1 - r0, z1 - z0])
     length = float(np.linalg.norm(slant))
     slant /= length
     outward = np.array([slant[1], -slant[0]])  # (radial, z)
-    middle = np.array([(r0 + r1) / 2, (z0 + z1) / 2]) - outward * wall / 2
+    middle = np.array([(r0 + r1) / 2, (z0 + z1) / 2]) - outward * (wall - (solid or wall) / 2)
     width = max(r0, r1) * math.tan(math.pi / plates)
     shapes = []
     for i in range(plates):
@@ -184,7 +192,7 @@ def ring_of_plates(
         shapes.append(
             Shape(
                 "box",
-                (wall / 2, width, length / 2),
+                ((solid or wall) / 2, width, length / 2),
                 (float(centre[0]), float(centre[1]), float(centre[2])),
                 tuple(quaternion_from_rotation(rotation)),
                 drawn=False,
@@ -253,7 +261,7 @@ def add_shapes(
         geom.mass = mass * shape.volume / volume if shape.solid else 0.0
         if touches:
             geom.friction, geom.condim = contact.friction, contact.condim
-            geom.solref = (0.005, 1.0)
+            geom.solref = (0.01, 1.0)
             geom.solimp = (0.95, 0.99, 0.001, 0.5, 2.0)
 
 

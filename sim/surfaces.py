@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import mujoco
@@ -54,11 +54,11 @@ def lamp_direction(light: LightSpec) -> Array:
     return direction / np.linalg.norm(direction)
 
 
-@lru_cache(maxsize=None)
+@cache
 def pattern_image(pattern: str) -> Any:
     """A light grey pattern (256, 256, 3) uint8, tinted by the table's colour."""
     rng = np.random.default_rng(7)
-    y, x = np.mgrid[0:TEXELS, 0:TEXELS] / TEXELS
+    _, x = np.mgrid[0:TEXELS, 0:TEXELS] / TEXELS
     value = np.full((TEXELS, TEXELS), 0.97)
     if pattern == "wood":
         warp = _noise(rng, 4) * 0.06

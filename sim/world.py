@@ -282,7 +282,7 @@ def label_geoms(
 def fixture_labels(kind: str) -> list[tuple[str, str, tuple[str, ...]]]:
     """(perception class, name, geom prefixes) of everything a fixture shows."""
     if kind == "cabinet":
-        found = [("cabinet", "cabinet", ("cabinet",))]
+        found: list[tuple[str, str, tuple[str, ...]]] = [("cabinet", "cabinet", ("cabinet",))]
         for part in dim.parts_of("cabinet"):
             found.append(("drawer", part, (f"drawer:{part}",)))
             found.append(("drawer_handle", f"{part} handle", (f"drawer_handle:{part}",)))

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied_agent.errors import CameraError, RobotError
 from embodied_agent.robots.backend import Backend
-from embodied_agent.types import Array, JointTrajectory, RobotState
+from embodied_agent.types import Array, Camera, JointTrajectory, RobotState
 
 REACH = 0.1  # [rad] that the checks move a joint by
 TICK_LIMIT = 0.1  # [s] within which a watch must stop the arm and readings must renew
@@ -121,12 +122,9 @@ def _cameras(backend: Backend) -> str:
     return ", ".join(seen)
 
 
-def _demand_consistent(name: str, depth: Array, camera: object) -> None:
+def _demand_consistent(name: str, depth: NDArray[np.float32], camera: Camera) -> None:
     """Points made from depth must fall back on their own pixels."""
-    from embodied_agent.types import Camera
-
-    assert isinstance(camera, Camera)
-    points = camera.unproject(depth.astype(np.float32))
+    points = camera.unproject(depth)
     rows, columns = np.nonzero(depth > 0)
     _demand(len(rows) > 0.05 * depth.size, f"{name}: only {len(rows)} pixels have depth")
     pick = np.linspace(0, len(rows) - 1, 200).astype(int)
