@@ -212,7 +212,8 @@ def test_an_optional_parameter_is_not_used_untested(body: str, words: str) -> No
         "if on is None:\n        return\n    pick(on)",
         "if on is not None and is_holding(on):\n        pick(on)",
         "if on is None or is_holding(on):\n        home()",
-        "if on is not None:\n        release(object, on=on)\n    if at is not None:\n        release(object, at=at)",
+        "if on is not None:\n        release(object, on=on)",
+        "if on is None and at is not None:\n        release(object, on=on, at=at)",
         "if not (on is None):\n        pick(on)",
     ],
 )

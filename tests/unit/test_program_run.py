@@ -180,14 +180,7 @@ def test_cancel_ends_the_run_before_the_next_call_and_marks_open_nodes() -> None
     program = checked(task("pick(find('a'))", "home()"))
     world = World(on_call=lambda name: token.set() if name == "grip" else None)
     with pytest.raises(Cancelled):
-        run(
-            checked(task("pick(find('a'))", "home()")),
-            LIBRARY,
-            world,
-            skills=SKILL_SET,
-            emit=events.append,
-            cancel=token,
-        )
+        run(program, LIBRARY, world, skills=SKILL_SET, emit=events.append, cancel=token)
     assert names(world) == ["find", "grip"]
     assert [s for s in shape(events) if "cancelled" in s] == ["cancelled 1.1.1", "cancelled 1.1", "cancelled 1"]
 
