@@ -21,7 +21,7 @@ from embodied_agent.primitives.context import Context
 from embodied_agent.primitives.view import View
 from embodied_agent.program.check import check
 from embodied_agent.program.events import Event, Outcome
-from embodied_agent.program.grammar import Grammar
+from embodied_agent.program.grammar import lark
 from embodied_agent.program.nodes import Program
 from embodied_agent.program.parse import parse
 from embodied_agent.program.reference import reference
@@ -111,7 +111,7 @@ class Agent:
         self.arm = Arm(self.supervisor, seed)
         signatures = library().for_planner
         self._reference = reference(signatures)
-        self._grammar = Grammar.of(signatures).lark()
+        self._grammar = lark(signatures)
         self._signatures = tuple(signatures.values())
 
     def run(

@@ -108,30 +108,6 @@ class CollisionWorld:
         """Whether nothing forbidden touches at joints (n,)."""
         return self._forbidden(positions) is None
 
-    def spheres(self, positions: Array) -> Array:
-        """Spheres that cover the robot at joints (n,), (M, 4) as centre in the world and radius [m].
-
-        Each shape's box is covered by a row of spheres along its longest side.
-        """
-        self.data.qpos[self._arm] = positions
-        mujoco.mj_kinematics(self.model, self.data)
-        found = []
-        for geom in range(self.model.ngeom):
-            if geom in self._obstacle_ids or self._names[geom] == HELD:
-                continue
-            middle, half = self.model.geom_aabb[geom, :3], self.model.geom_aabb[geom, 3:]
-            axis = int(np.argmax(half))
-            across = float(np.linalg.norm(np.delete(half, axis)))
-            count = max(1, int(np.ceil(half[axis] / max(across, 0.01))))
-            spacing = half[axis] / count
-            radius = float(np.hypot(across, spacing))
-            frame = self.data.geom_xmat[geom].reshape(3, 3)
-            for k in range(count):
-                local = middle.copy()
-                local[axis] += (2 * k + 1 - count) * spacing
-                found.append([*(self.data.geom_xpos[geom] + frame @ local), radius])
-        return np.array(found).reshape(-1, 4)
-
     def path_contact(
         self, path: Array, step: float = 0.02, deadline: float | None = None
     ) -> tuple[int, Contact] | None:

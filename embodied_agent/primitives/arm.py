@@ -14,10 +14,12 @@ from embodied_agent.control.obstacles import Held as HeldBox
 from embodied_agent.control.obstacles import Obstacles
 from embodied_agent.control.planning import MotionPlanner
 from embodied_agent.control.safety import Supervisor
+from embodied_agent.control.spheres import BodySpheres
 from embodied_agent.control.straight import follow_poses
 from embodied_agent.control.trajectory import parameterize
-from embodied_agent.types import Array, Grasp, Motion, Pose, Result, RobotState
+from embodied_agent.types import Array, Grasp, JointTrajectory, Motion, Pose, Result, RobotState
 
+FREE_SPEED = 1.4  # [m/s] of the tool in free motion, where joint limits allow more
 AT_HOME = 0.02  # [rad] from home that counts as being there
 ARRIVED = 0.012  # [m] between the tool and where it was sent
 SHRINK = 0.012  # [m] a held thing's box is made smaller on each side: it touches what it stood on
@@ -41,6 +43,7 @@ class Arm:
         self.first_motion: float | None = None  # time.monotonic() of the first command that moved it
         self.kinematics = Kinematics(robot.description)
         self._world = CollisionWorld(robot.description, Obstacles())
+        self._body = BodySpheres(robot.description)
         self._planner = MotionPlanner(self.kinematics, self._world)
 
     def state(self) -> RobotState:
@@ -85,7 +88,7 @@ class Arm:
 
         Args:
             pose: Where to.
-            speed: Share of the unit's speed.
+            speed: Of the tool [m/s], before the unit's share.
             max_force: Force at the tool that ends the motion as a failure [N].
             until_contact: Force at the tool that ends the motion as a success [N].
             partial: Going as far as the joints allow is good enough.
@@ -98,7 +101,7 @@ class Arm:
         self,
         poses: Sequence[Pose],
         *,
-        speed: float = 0.3,
+        speed: float = 0.15,
         max_force: float | None = None,
         until_contact: float | None = None,
         partial: bool = False,
@@ -184,9 +187,10 @@ class Arm:
                 return grasp
         return None
 
-    def spheres(self) -> Array | None:
+    def spheres(self) -> Array:
         """The robot's links where its joints say they are, (M, 4) as centre and radius [m]."""
-        return None
+        state = self.state()
+        return self._body.at(state.positions, state.gripper_width)
 
     def _go(self, goal: Array | Pose | Sequence[Pose], obstacles: Array, held: Any) -> Result:
         around = Obstacles(points=obstacles, table=0.0, held=_box(held))
@@ -196,7 +200,7 @@ class Arm:
         evidence: dict[str, Any] = {"planned_s": round(plan.seconds, 4), "method": plan.method}
         if not plan.found:
             return Result(ok=False, reason=plan.reason, evidence=evidence | {"obstacles": len(obstacles)})
-        motion = self._follow(plan.path, 1.0, None, None, None)
+        motion = self._follow(plan.path, FREE_SPEED, None, None, None)
         return Result(ok=motion.completed, reason=motion.reason, evidence=evidence | self._evidence(motion))
 
     def _follow(
@@ -207,11 +211,24 @@ class Arm:
         until_contact: float | None,
         readings: list[Array] | None,
     ) -> Motion:
-        trajectory = parameterize(self.description, path, self.speed * speed)
+        trajectory = self._timed(path, speed)
         self._moving()
         return self.robot.follow(
             trajectory, max_force=max_force, until_contact=until_contact, readings=readings
         )
+
+    def _timed(self, path: Array, speed: float) -> JointTrajectory:
+        """The path at the unit's share of the joint limits, its tool no faster than `speed` [m/s]."""
+        share = self.speed
+        for _ in range(3):
+            trajectory = parameterize(self.description, path, share)
+            points = self.kinematics.tool_points(trajectory.positions[::4])
+            steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+            fastest = float((steps / np.diff(trajectory.times[::4])).max()) if len(steps) else 0.0
+            if fastest <= speed * self.speed:
+                break
+            share *= 0.95 * speed * self.speed / fastest
+        return trajectory
 
     def _moving(self) -> None:
         self.motions += 1

@@ -123,7 +123,7 @@ def press_down(context: Context, part: Object) -> Result:
     above = arm.tool_pose().position
     touch = arm.move_straight(
         arm.tool_pose().translated(np.array([0.0, 0.0, top - PRESS_TRAVEL - above[2]])),
-        speed=0.15,
+        speed=0.04,
         until_contact=PRESS,
     )
     if not touch.ok:
@@ -202,9 +202,9 @@ def push_along(
     above = start.translated(np.array([0.0, 0.0, object.extent[2] + 0.08]))
     for motion in (
         lambda: arm.move_to(above, context.obstacles(), None),
-        lambda: arm.move_straight(start, speed=0.3, until_contact=CONTACT),
-        lambda: arm.move_straight(stop, speed=0.25, max_force=PULL),
-        lambda: arm.move_straight(stop.translated(above.position - start.position), speed=0.5, partial=True),
+        lambda: arm.move_straight(start, speed=0.1, until_contact=CONTACT),
+        lambda: arm.move_straight(stop, speed=0.12, max_force=PULL),
+        lambda: arm.move_straight(stop.translated(above.position - start.position), speed=0.4, partial=True),
     ):
         result = motion()
         if not result.ok:

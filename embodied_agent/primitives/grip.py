@@ -13,6 +13,7 @@ from embodied_agent.signature import Type
 from embodied_agent.types import Grasp, Object, Pose, Result
 
 OPENING_MARGIN = 0.025  # [m] wider than the object before closing on it
+RELEASE = 0.02  # [m] the fingers open to let go of a thing
 CLOSED = 0.004  # [m] finger opening below which nothing is held
 SENSED = 1.0  # [N] between the fingers that counts as holding
 
@@ -60,14 +61,19 @@ def propose_grasp(
 
 @primitive(returns=Type.NONE, effect="grip", for_skills=True)
 def open_gripper(context: Context, grasp: Grasp | None = None) -> Result:
-    """Open the fingers, fully or just wide enough for a grasp.
+    """Open the fingers just wide enough for a grasp, or to let go of what is held.
 
     Args:
-        grasp: The grasp to make room for; fully open without one.
+        grasp: The grasp to make room for; without one, what is held is let go.
     """
-    context.held = None
     widest = context.arm.description.gripper.max_width
-    width = widest if grasp is None else min(widest, grasp.width + OPENING_MARGIN)
+    if grasp is not None:
+        width = min(widest, grasp.width + OPENING_MARGIN)
+    elif context.held is not None:  # in a container a wide sweep of the fingers would push its walls
+        width = min(widest, context.held.width + RELEASE)
+    else:
+        width = widest
+    context.held = None
     return context.arm.grip(width, force=context.arm.description.gripper.max_force)
 
 

@@ -50,7 +50,7 @@ def reach(context: Context, grasp: Grasp) -> Result:
     Args:
         grasp: The grasp to reach.
     """
-    return context.arm.move_straight(grasp.pose, speed=0.4, max_force=_force(context))
+    return context.arm.move_straight(grasp.pose, speed=0.25, max_force=_force(context))
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -61,7 +61,7 @@ def lift(context: Context, height: Annotated[float, Range(0.01, 0.4), Unit("m")]
         height: How far.
     """
     pose = context.arm.tool_pose().translated(np.array([0.0, 0.0, height]))
-    return context.arm.move_straight(pose, speed=0.5, partial=True)
+    return context.arm.move_straight(pose, speed=0.4, partial=True)
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -88,7 +88,7 @@ def lower_to(context: Context, spot: Pose) -> Result:
     tool = _tool_for(context, spot)
     if isinstance(tool, Result):
         return tool
-    return context.arm.move_straight(tool, speed=0.25, until_contact=CONTACT)
+    return context.arm.move_straight(tool, speed=0.08, until_contact=CONTACT)
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -100,7 +100,7 @@ def retreat(context: Context, distance: Annotated[float, Range(0.01, 0.3), Unit(
     """
     pose = context.arm.tool_pose()
     back = pose.translated(-distance * pose.rotation[:, 2])
-    return context.arm.move_straight(back, speed=0.5, partial=True)
+    return context.arm.move_straight(back, speed=0.4, partial=True)
 
 
 def _tool_for(context: Context, spot: Pose) -> Pose | Result:

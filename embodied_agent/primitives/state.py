@@ -25,7 +25,7 @@ def is_inside(context: Context, object: Object, container: Object) -> Result:
         container: Bowl, mug, box, bin or drawer.
     """
     view = context.view
-    thing, around = view.known(object), view.known(container)
+    thing, around = view.fresh(object), view.fresh(container)
     return relations.is_inside(thing, around, cabinet=view.body_of(around), now=view.now)
 
 
@@ -38,7 +38,7 @@ def is_on(context: Context, object: Object, support: Object) -> Result:
         support: What is below it.
     """
     view = context.view
-    return relations.is_on(view.known(object), view.known(support), now=view.now)
+    return relations.is_on(view.fresh(object), view.fresh(support), now=view.now)
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")
@@ -50,7 +50,7 @@ def is_beside(context: Context, object: Object, other: Object) -> Result:
         other: Its neighbour.
     """
     view = context.view
-    return relations.is_beside(view.known(object), view.known(other), now=view.now)
+    return relations.is_beside(view.fresh(object), view.fresh(other), now=view.now)
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")
@@ -106,7 +106,7 @@ def is_at(context: Context, object: Object, pose: Pose) -> Result:
         pose: The place.
     """
     view = context.view
-    return relations.is_at(view.known(object), pose.position, now=view.now)
+    return relations.is_at(view.fresh(object), pose.position, now=view.now)
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")
@@ -117,7 +117,7 @@ def is_open(context: Context, part: Object) -> Result:
         part: The drawer or door.
     """
     view = context.view
-    now = view.known(part)
+    now = view.fresh(part)
     return states.is_open(now, view.body_of(now), first=view.first(part), now=view.now)
 
 
@@ -129,7 +129,7 @@ def is_closed(context: Context, part: Object) -> Result:
         part: The drawer or door.
     """
     view = context.view
-    now = view.known(part)
+    now = view.fresh(part)
     return states.is_closed(now, view.body_of(now), first=view.first(part), now=view.now)
 
 
@@ -144,7 +144,7 @@ def is_pressed(context: Context, button: Object) -> Result:
     if felt is not None:
         return Result(value=bool(felt["pressed"]), evidence=felt)
     view = context.view
-    return states.is_pressed(view.known(button), view.first(button), now=view.now)
+    return states.is_pressed(view.fresh(button), view.first(button), now=view.now)
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")
@@ -156,7 +156,7 @@ def is_turned(context: Context, knob: Object) -> Result:
     """
     view = context.view
     asked = context.memory.get(f"asked:{knob.id}")
-    return states.is_turned(view.known(knob), view.first(knob), angle=asked, tolerance=0.35, now=view.now)
+    return states.is_turned(view.fresh(knob), view.first(knob), angle=asked, tolerance=0.35, now=view.now)
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True)
@@ -185,7 +185,7 @@ def is_placed(
         return is_on(context, object, on)
     view = context.view
     if beside is not None:
-        return relations.is_beside(view.known(object), view.known(beside), side=side, now=view.now)
+        return relations.is_beside(view.fresh(object), view.fresh(beside), side=side, now=view.now)
     if at is not None:
         return is_at(context, object, at)
     return Result(ok=False, reason="nothing says where it should be")
@@ -226,4 +226,4 @@ def is_displaced(
 
 def _lies(context: Context, object: Object, side: str, other: Object) -> Result:
     view = context.view
-    return relations.lies(view.known(object), side, view.known(other), now=view.now)
+    return relations.lies(view.fresh(object), side, view.fresh(other), now=view.now)

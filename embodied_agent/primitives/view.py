@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BODIES = {"drawer": "cabinet", "drawer_handle": "cabinet", "door": "cupboard", "door_handle": "cupboard"}
 HANDLES = {"drawer": "drawer_handle", "door": "door_handle"}
-CLOSE_LOOK = 0.35  # [m] above a thing from which the wrist camera looks at it
+HANDLE_OUT, HANDLE_BESIDE = 0.09, 0.05  # [m] a handle stands out of its panel, and reaches beside it
 
 
 class View:
@@ -63,9 +63,13 @@ class View:
         newest = self.scene.get(item.id)
         return newest if newest is not None and newest.stamp >= self.now - 1e-6 else None
 
-    def known(self, item: Object) -> Object:
-        """A known thing as last measured, seen now or not."""
+    def fresh(self, item: Object) -> Object:
+        """A known thing after the newest look; its stamp tells whether that look saw it."""
         self.look()
+        return self.known(item)
+
+    def known(self, item: Object) -> Object:
+        """A known thing as last measured; no new image is taken."""
         return self.scene.get(item.id) or item
 
     def first(self, item: Object) -> Object | None:
@@ -83,7 +87,8 @@ class View:
         if part.kind in HANDLES.values():
             return part
         handles = [item for item in self.scene.objects if item.kind == HANDLES.get(part.kind)]
-        return min(handles, key=lambda handle: _apart(handle, part), default=None)
+        own = [item for item in handles if _on_panel(item, part)]
+        return min(own, key=lambda handle: _apart(handle, part), default=None)
 
     def near(self, item: Object, radius: float = 0.25) -> list[Object]:
         """Other remembered things with their centres within `radius` [m] horizontally."""
@@ -105,9 +110,23 @@ class View:
         return self.scene.surface_at(pixel, self.fixed)
 
     def obstacles(self, except_ids: Iterable[str] = ()) -> Array:
-        """Where the arm must not go, as points (N, 3) [m] one per voxel."""
-        self.look()
+        """Where the arm must not go, as points (N, 3) [m] one per voxel, by the last look.
+
+        No new image is taken: with the arm in the way it would show less than the last one.
+        """
+        if self._frame is None:
+            self.look()
         return self.scene.obstacle_points(tuple(except_ids))
+
+
+def _on_panel(handle: Object, panel: Object) -> bool:
+    """Whether a handle stands out of this panel rather than of its neighbour."""
+    local = panel.pose.inverse().apply(handle.position)
+    return bool(
+        abs(local[0]) < HANDLE_OUT
+        and abs(local[1]) < panel.extent[1] / 2 + HANDLE_BESIDE
+        and abs(local[2]) < panel.extent[2] / 2
+    )
 
 
 def _apart(a: Object, b: Object) -> float:
