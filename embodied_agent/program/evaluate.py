@@ -32,6 +32,8 @@ class NodeFailed(Exception):
         self.evidence: Evidence = evidence or {}
         self.path = self.label = self.source = ""
         self.line = 0
+        self.statement = self.statement_label = ""
+        self.statement_line = 0
 
 
 @dataclass

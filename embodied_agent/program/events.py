@@ -67,6 +67,9 @@ class Outcome:
         label: That node as the program writes it.
         line: Its line in its source, and `source` as in `Event`.
         source: "" for the program itself, else the skill that it belongs to.
+        statement: The deepest node of the program itself (not of a skill) that failed, or "".
+        statement_label: That node as the program writes it, e.g. "pick(cube)".
+        statement_line: Its line in the program.
         reason: Why it failed: which condition, what was measured, what was expected.
         evidence: The measurements behind the failure.
         events: The last event of every node that started or was skipped, in order.
@@ -82,6 +85,9 @@ class Outcome:
     label: str = ""
     line: int = 0
     source: str = ""
+    statement: str = ""
+    statement_label: str = ""
+    statement_line: int = 0
     reason: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()

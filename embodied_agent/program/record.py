@@ -94,6 +94,9 @@ class Recorder(Evaluator):
                 evidence.update(failure.evidence)
             elif failure.path != path:
                 evidence["cause"] = failure.path
+            if not failure.statement and not frame.source:  # the deepest one in the program itself
+                failure.statement, failure.statement_label = path, text
+                failure.statement_line = place.line
             reason = failure.reason
             raise
         except (Cancelled, KeyboardInterrupt) as error:

@@ -143,6 +143,8 @@ class _Machine(Recorder):
             return ended
         return replace(
             ended, path=failure.path, label=failure.label, line=failure.line, source=failure.source,
+            statement=failure.statement, statement_label=failure.statement_label,
+            statement_line=failure.statement_line,
             reason=failure.reason, evidence=failure.evidence,
         )  # fmt: skip
 

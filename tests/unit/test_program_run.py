@@ -56,6 +56,7 @@ def test_a_failure_names_the_deepest_node_and_what_was_measured() -> None:
     outcome, events = ran(task("pick(find('a'))", "home()"), World({"grip": [BAD]}))
     assert (outcome.status, outcome.verdict) == (Status.FAILURE, "failed")
     assert (outcome.path, outcome.label, outcome.source) == ("1.1.1.1", "grip(object)", "pick")
+    assert (outcome.statement, outcome.statement_label, outcome.statement_line) == ("1.1", 'pick(find("a"))', 2)
     assert outcome.reason == "the gripper closed on nothing" and outcome.evidence == {"width": 0.0}
     assert "skipped 1.2" in shape(events)
     assert [e.attempt for e in events if e.path == "1.1.1.1" and e.kind == "failed"] == [1, 2]
