@@ -220,7 +220,9 @@ class _Writer:
         test = {"on": "is_on", "in": "is_inside"}.get(goal.things.relation, "")
         thing = self.fresh(goal.things.kind)
         with self.scope(f'for {thing} in find_all("{goal.things.text()}"):'), self.unit(goal.things):
-            self._carry(thing, "at=free_spot()", "")
+            spot = self.fresh("spot")
+            self.line(f"{spot} = free_spot()")
+            self._carry(thing, f"at={spot}", "")
             if test:
                 self.line(f"ensure(not {test}({thing}, {origin}))")
 
@@ -279,7 +281,7 @@ class _Writer:
         with self.unit(goal.thing):
             thing = self.find(goal.thing)
             distance = "" if goal.distance is None else f", distance={goal.distance!r}"
-            self.line(f'push({thing}, direction="{goal.direction}"{distance})')
+            self.line(f'push({thing}, "{goal.direction}"{distance})')
 
     def _Swap(self, goal: g.Swap) -> None:
         with self.unit(goal.first):
@@ -287,7 +289,9 @@ class _Writer:
             spot, spot_2 = self.fresh("spot"), self.fresh("spot")
             self.line(f"{spot} = position_of({first})")
             self.line(f"{spot_2} = position_of({second})")
-            self._carry(first, "at=free_spot()", "")
+            aside = self.fresh("spot")
+            self.line(f"{aside} = free_spot()")
+            self._carry(first, f"at={aside}", "")
         with self.unit(goal.second):
             self._carry(second, f"at={spot}", f"is_at({second}, {spot})")
         with self.unit(goal.first):
