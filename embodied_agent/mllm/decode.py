@@ -201,6 +201,8 @@ class Writer:
     def _allowed(self, scores: NDArray[np.float32], token: int, matcher: object) -> list[int]:
         start = time.perf_counter()
         try:
+            if matcher.is_stopped():  # type: ignore[attr-defined]
+                return [self._tokenizer.end]
             if matcher.try_consume_tokens([token]) != 1:  # type: ignore[attr-defined]
                 mask = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)  # type: ignore[attr-defined]
                 allowed = np.unpackbits(mask, bitorder="little")[: len(scores)].astype(bool)

@@ -158,14 +158,13 @@ def dense_loss(dense: Dense, batch: DenseBatch) -> dict[str, Tensor]:
     total = weights.sum()
     classes = (F.cross_entropy(dense.classes, batch.classes, reduction="none") * weights).sum() / total
     asked = batch.colors >= 0
-    count = asked.sum().clamp(min=1)
-    colors = F.cross_entropy(dense.colors, batch.colors.clamp(min=0), reduction="none")
+    colors = dense.colors.permute(0, 2, 3, 1)[asked]
     mine = weights * batch.thing
     apart = (dense.offsets - batch.offsets).abs().sum(1) / OFFSET_SCALE
     known = batch.depth > 0
     return {
         "class": classes,
-        "color": 0.5 * (colors * asked).sum() / count,
+        "color": 0.5 * F.cross_entropy(colors, batch.colors[asked], reduction="sum") / max(len(colors), 1),
         "centre": 0.5 * _focal(dense.centres, batch.centres),
         "offset": 1.5 * (apart * mine).sum() / mine.sum().clamp(min=1),
         "depth": 0.3 * ((dense.depth - batch.depth).abs() * known).sum() / known.sum().clamp(min=1),
@@ -174,12 +173,13 @@ def dense_loss(dense: Dense, batch: DenseBatch) -> dict[str, Tensor]:
 
 def _focal(logits: Tensor, target: Tensor) -> Tensor:
     """Penalty-reduced focal loss of centre heatmaps, per centre (the loss of CenterNet)."""
-    log_in, log_out = F.logsigmoid(logits), F.logsigmoid(-logits)
-    inside = logits.sigmoid()
     peak = target == 1
-    positive = (1 - inside) ** 2 * log_in * peak
-    negative = (1 - target) ** 4 * inside**2 * log_out * ~peak
-    return -(positive.sum() + negative.sum()) / peak.sum().clamp(min=1)
+    at_peak = logits[peak]
+    inside = at_peak.sigmoid()
+    positive = ((1 - inside) ** 2 * F.softplus(-at_peak)).sum()
+    # At a peak the factor (1 - target) is 0, so the rest needs no mask.
+    negative = ((1 - target) ** 4 * logits.sigmoid() ** 2 * F.softplus(logits)).sum()
+    return (positive + negative) / peak.sum().clamp(min=1)
 
 
 def color_index(name: str) -> int:
