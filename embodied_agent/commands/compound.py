@@ -117,7 +117,8 @@ def _condition(cast: Cast, used: set[str]) -> g.Condition:
         options = [Description(thing.kind, plural=True), Description("object", thing.color, plural=True)]
         what = rng.choice([*options, Description("object", plural=True)])
         number = max(1, min(5, len(resolve(what, cast.things)) + rng.choice((-1, 0, 0, 1))))
-        return g.Counted(what, rng.choice((">", ">=", "==", "<")), number)
+        sign = rng.choice((">", ">=", "==", "<"))
+        return g.Counted(what, sign, max(2, number) if sign in (">=", "<") else number)
     parts = [thing for thing in cast.things if thing.id in PART_NAMES]
     if parts and chance < 0.85:
         part = rng.choice(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -277,10 +277,12 @@ class _Teller:
             "==": (f"exactly {number}", f"just {number}", f"precisely {number}"),
             "<": (f"fewer than {number}", f"less than {number}"),
         }[condition.sign]
-        noun = wording.phrase(condition.things, rng, self.cast.split, self.cast.things, bare=True)
+        noun = wording.phrase(
+            replace(condition.things, plural=n > 1), rng, self.cast.split, self.cast.things, "", True
+        )
         ids = tuple(thing.id for thing in resolve(condition.things, self.cast.things))
         ref = Ref(noun, condition.things.text(), ids)
-        verb = rng.choice(("there are ", "you see ", "you can count "))
+        verb = rng.choice(("there are " if n > 1 else "there is ", "you see ", "you can count "))
         return (f"{verb}{rng.choice(options)} ", ref)
 
     def _groundings(self, pieces: Pieces, implied: tuple[Description, ...]) -> tuple[Grounded, ...]:
