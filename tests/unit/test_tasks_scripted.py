@@ -101,7 +101,8 @@ SAME = program_text(PUT)
         'with task("x"):\n    place(find("small cube"), inside=find("container in front of the cabinet"))\n',
         'with task("x"):\n    place(find("red cube"), inside=find("bowl"))\n',
         'with task("x"):\n    for c in find_all("red objects"):\n        place(c, inside=find("white bowl"))\n',
-        'with task("x"):\n    with fallback():\n        find("mug")\n        place(find("red cube"), inside=find("bowl"))\n',
+        'with task("x"):\n    with fallback():\n        find("mug")\n        '
+        'place(find("red cube"), inside=find("bowl"))\n',
     ],
 )
 def test_other_words_for_the_same_effect_are_the_same(other: str) -> None:
