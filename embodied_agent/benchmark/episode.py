@@ -58,10 +58,10 @@ def run_episode(episode: Episode, setup: Setup, minds: Minds, film: Path | None 
         seed=episode.seed,
         command=episode.command.text,
         expected="done",
-        success=judgement.success,
+        success=bool(judgement.success),
         verdict="error",
-        finished=judgement.finished,
-        steps=judgement.steps,
+        finished=int(judgement.finished),
+        steps=int(judgement.steps),
         unmet="; ".join(judgement.unmet),
         total_s=round(time.monotonic() - start, 4),
         error=error,
@@ -97,12 +97,19 @@ def is_accepted(program: str) -> bool:
 
 
 def failing_node(account: Account) -> tuple[str, str]:
-    """The deepest node that the last program failed at, and why; "" for a run that did not fail."""
+    """The deepest node that the first program failed at, and why; "" for a run that did not fail.
+
+    Repairs start from the mess that the first failure left; what holds the system back is the first.
+    """
     if account.verdict == "done":
         return "", ""
-    for node in reversed(account.nodes):
+    nodes = list(account.nodes)
+    tasks = [place for place, node in enumerate(nodes) if node.level == "task"]
+    if len(tasks) > 1:  # the task's own event stands at the beginning or at the end of its nodes
+        nodes = nodes[: tasks[1]] if tasks[0] == 0 else nodes[: tasks[0] + 1]
+    for node in reversed(nodes):
         status = getattr(node, "kind", getattr(node, "status", ""))
-        if status in ("failed", "failure") and "cause" not in node.evidence:
+        if status in ("failed", "failure", "cancelled") and node.level != "task" and "cause" not in node.evidence:
             return node.label, node.reason
     return "", account.message
 

@@ -32,7 +32,7 @@ class EpisodeRecord:
         plans: Programs written.
         plan_s, command_to_motion_s, total_s: Wall time; None where it did not come to that.
         error: What broke, where an error ended the episode.
-        failed_node, reason: The agent's own account of its failure.
+        failed_node, reason: Where its first program failed, by the agent's own account.
         program: The last program.
     """
 

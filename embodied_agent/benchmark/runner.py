@@ -16,7 +16,7 @@ from embodied_agent.benchmark.pool import run_jobs
 from embodied_agent.config import nearest
 from embodied_agent.errors import BadInput
 from embodied_agent.planners.goal import FAMILIES
-from embodied_agent.record import write_whole
+from embodied_agent.record import plain, write_whole
 
 GRACE = 60.0  # [s] beyond the deadline before a worker counts as hanging
 
@@ -134,7 +134,7 @@ def run_bench(
     missing = [job for job in jobs if job.id not in records]
     for done in run_jobs(Runner, options, missing, workers, options.deadline + GRACE):
         record = EpisodeRecord.from_json(done.value) if not done.error else _lost(done.job, done.error)
-        write_whole(folder / "episodes" / f"{record.id}.json", json.dumps(record.as_json(), indent=1) + "\n")
+        write_whole(folder / "episodes" / f"{record.id}.json", json.dumps(plain(record.as_json()), indent=1) + "\n")
         records[record.id] = record
         told(record, len(records), len(jobs))
     wanted = {job.id for job in jobs}

@@ -43,6 +43,11 @@ class BuiltinPlanner:
         self._model: BuiltinModel = BuiltinModel.load(Path(folder).expanduser() if folder else None)
         self._lock = threading.Lock()
 
+    @property
+    def parameters(self) -> int:
+        """Numbers in the network."""
+        return sum(weight.numel() for weight in self._model.network.parameters())
+
     def plan(self, request: PlanRequest) -> Plan:
         """Write a program. After a failure the newest picture is planned on: what is left is what is seen.
 
