@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from embodied_agent.errors import Problem, ProgramError
 from embodied_agent.program import nodes
 from embodied_agent.program.bounds import bound_problems
-from embodied_agent.program.typing import Kind, Typer
+from embodied_agent.program.kinds import Kind, Typer
 from embodied_agent.signature import Signature, Type
 
 

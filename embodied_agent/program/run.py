@@ -16,9 +16,9 @@ from typing import Any, Protocol
 from embodied_agent.program import nodes
 from embodied_agent.program.evaluate import Asked, Frame, NodeFailed, plain, with_value
 from embodied_agent.program.events import Emit, Outcome
+from embodied_agent.program.kinds import given
 from embodied_agent.program.record import Answered, CancelToken, Recorder, Returned
 from embodied_agent.program.render import label, render_expression
-from embodied_agent.program.typing import given
 from embodied_agent.signature import Signature, Type, article, is_of_type
 from embodied_agent.types import Result, Status
 
