@@ -72,15 +72,21 @@ class MujocoBackend(Backend):
         self.depth_noise = depth_noise
         self.recording = recording
         self._renderer: Renderer | None = None
+        self._world: World | None = None
         self._closed = False
         self.reset(scene, seed)
 
     def reset(self, scene: Scene, seed: int | None = None) -> None:
         """Start over in a scene: robot at home, objects at rest, clock at zero."""
-        self._drop_renderer()
+        if self._world is not None and scene == self.scene:
+            self.model.geom_rgba[:] = self._colors
+        else:
+            self._drop_renderer()
+            self._world = build_world(scene, self.description)
         self.scene = scene
-        self.world: World = build_world(scene, self.description)
+        self.world: World = self._world
         self.model = self.world.model
+        self._colors = self.model.geom_rgba.copy()
         self.data = self.world.start()
         self._noise = np.random.default_rng([scene.seed if seed is None else seed, 77])
         self._stopped = False
@@ -165,6 +171,24 @@ class MujocoBackend(Backend):
             if still >= 8 and ((ramped and arrived) or pressing or still >= 60):
                 break
         return Motion(True, "", self._state, self.now() - began, 0.0, peak)
+
+    def servo(self, positions: Array, width: float, seconds: float) -> RobotState:
+        """Aim at joints [rad], (n,), and a gripper width [m] for a time; for learned policies.
+
+        The set point moves evenly from where it was. Nothing above this checks for collisions:
+        only joint limits and the servos' own strength bound what happens.
+        """
+        self._ensure_open()
+        goal = np.clip(positions, self.description.lower, self.description.upper)
+        self._grip_width = float(np.clip(width, 0.0, self.description.gripper.max_width))
+        ticks = max(1, round(seconds / TICK))
+        start, speed = self._arm_target.copy(), (goal - self._arm_target) / (ticks * TICK)
+        parts = (np.arange(1, ticks * STEPS + 1) / (ticks * STEPS))[:, None]
+        targets = self.description.servo_target(start + parts * (goal - start), speed)
+        for tick in range(ticks):
+            self._tick(targets[tick * STEPS : (tick + 1) * STEPS])
+        self._arm_target = goal
+        return self.state()
 
     def wait(self, seconds: float, watch: Watch = never) -> Motion:
         self._ensure_open()
