@@ -161,7 +161,7 @@ def empty_world(cameras: tuple[CameraSpec, ...]) -> Any:
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10.0  # friction as stiff as contact: held things do not creep
     spec.option.iterations = 40
-    spec.option.ls_iterations = 12
+    spec.option.ls_iterations = 50  # with 12 a held cube, at rest, burst out of the fingers
     spec.compiler.degree = False
     spec.stat.extent, spec.stat.center = 1.0, (0.4, 0.0, 0.2)
     spec.visual.map.znear, spec.visual.map.zfar = NEAR, FAR
