@@ -67,11 +67,12 @@ class BodySpheres:
             half = model.geom_size[geom]
             reach = np.where(half > 0, half, half.max())
             signs = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)])
-            return signs * reach
+            corners: Array = np.asarray(signs * reach, dtype=np.float64)
+            return corners
         start, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
         vertices = model.mesh_vert[start : start + count].astype(np.float64)
         # Large triangles would leave slices empty: their middles and edges are surface too.
         first, many = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
-        corners = vertices[model.mesh_face[first : first + many]]  # (F, 3, 3)
+        triangles = vertices[model.mesh_face[first : first + many]]  # (F, 3, 3)
         weights = np.array([[i, j, 6 - i - j] for i in range(7) for j in range(7 - i)]) / 6.0
-        return np.concatenate([vertices, np.einsum("wk,fkd->fwd", weights, corners).reshape(-1, 3)])
+        return np.concatenate([vertices, np.einsum("wk,fkd->fwd", weights, triangles).reshape(-1, 3)])

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from embodied_agent.control.kinematics import Kinematics
 from embodied_agent.errors import MissingDependency
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.types import Array, JointTrajectory
@@ -94,13 +95,19 @@ def rounded_waypoints(path: Array, step: float = 0.02, rounding: float = ROUNDIN
     return smooth(np.linspace(0.0, smooth.length, max(2, int(np.ceil(smooth.length / step)) + 1)))
 
 
-def parameterize(description: RobotDescription, path: Array, speed: float = 0.5) -> JointTrajectory:
+def parameterize(
+    description: RobotDescription,
+    path: Array,
+    speed: float = 0.5,
+    kinematics: Kinematics | None = None,
+) -> JointTrajectory:
     """Time a joint path.
 
     Args:
         description: Velocity, acceleration and jerk limits.
         path: Waypoints (T, n) [rad].
         speed: Share of the limits to use, in (0, 1].
+        kinematics: With it, the tool too keeps its speed limit.
 
     Returns:
         Samples every 10 ms, at rest at both ends.
@@ -123,7 +130,7 @@ def parameterize(description: RobotDescription, path: Array, speed: float = 0.5)
     acceleration = description.acceleration_limits * speed * COMFORT
     lengths = _timing(smooth, velocity, acceleration)
     window = max(SMOOTHING, float((2 * acceleration / description.jerk_limits).max()))
-    return _sampled(smooth, lengths, window, description, speed)
+    return _sampled(smooth(lengths), window, description, speed, kinematics)
 
 
 def _timing(smooth: RoundedPath, velocity: Array, acceleration: Array) -> Array:
@@ -156,16 +163,21 @@ def _timing(smooth: RoundedPath, velocity: Array, acceleration: Array) -> Array:
 
 
 def _sampled(
-    smooth: RoundedPath, lengths: Array, window: float, description: RobotDescription, speed: float
+    positions: Array,
+    window: float,
+    description: RobotDescription,
+    speed: float,
+    kinematics: Kinematics | None,
 ) -> JointTrajectory:
     """Average over `window` [s], stretch if a limit is still passed, and sample."""
-    positions = smooth(lengths)
     half = int(np.ceil(window / TICK))
     padded = np.pad(positions, ((half, half), (0, 0)), mode="edge")
     total = np.cumsum(np.concatenate([np.zeros((1, padded.shape[1])), padded]), axis=0)
     averaged = (total[half:] - total[:-half]) / half
     averaged[0], averaged[-1] = positions[0], positions[-1]
     stretch = _stretch(averaged, description, speed)
+    if kinematics is not None:
+        stretch = max(stretch, _tool_stretch(averaged, kinematics))
     ticks = np.arange(len(averaged)) * TICK * stretch
     count = max(2, int(np.ceil(ticks[-1] / PERIOD)) + 1)
     # A whole number of periods: the last sample is the goal, at rest.
@@ -200,6 +212,15 @@ def _stretch(positions: Array, description: RobotDescription, speed: float) -> f
             worst = float((np.abs(values) / limit).max())
             ratios.append(worst ** (1.0 / order))
     return max(ratios)
+
+
+def _tool_stretch(positions: Array, kinematics: Kinematics) -> float:
+    """By how much to slow down for the tool's speed limit; at least 1."""
+    points = kinematics.tool_points(positions[:: round(PERIOD / TICK)])
+    if len(points) < 2:
+        return 1.0
+    fastest = float(np.linalg.norm(np.diff(points, axis=0), axis=1).max()) / PERIOD
+    return max(1.0, fastest / kinematics.description.safety.tool_speed)
 
 
 def _distinct(path: Array) -> Array:

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-mujoco = pytest.importorskip("mujoco")
+pytest.importorskip("mujoco")
 pytest.importorskip("pybullet_data")
+
+import mujoco
 
 from embodied_agent.config import config_dir
 from embodied_agent.control.collision import CollisionWorld
