@@ -80,7 +80,7 @@ def expand(pattern: str) -> tuple[str, ...]:
     """All texts of a pattern: "(put|place) {a} (in|into) {b}" gives four. Groups do not nest."""
     match = re.search(r"\(([^()]*)\)", pattern)
     if match is None:
-        return (" ".join(pattern.split()),)
+        return (" ".join(pattern.split()).replace(" 'd", "'d"),)
     found: list[str] = []
     for option in match[1].split("|"):
         found += expand(pattern[: match.start()] + option + pattern[match.end() :])
