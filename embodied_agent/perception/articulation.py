@@ -8,7 +8,7 @@ the one that explains them at the lower price (residual against number of parame
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,9 @@ BUTTON_RANGE = 0.010  # [m]
 KNOB_RANGE = 2.6  # [rad]
 GUESSED = 0.45  # confidence of an estimate from one look
 TRACKING_NOISE = 0.001  # [m] of measured tool positions; smaller residuals say nothing
+HANDLE_REACH = 0.09  # [m] a handle stands out of its panel at most this far
+HANDLE_ROOM = 0.03  # [m] beyond the seen edge of a panel that is partly hidden
+HANDLE_HEIGHT = 0.06  # [m] between the middles of a drawer's front and of its handle
 LEAST_TRAVEL = 0.015  # [m] a pull shorter than this cannot tell a line from an arc
 LINE_PARAMETERS = 3  # of a level line: drawers slide level, doors turn about the vertical
 ARC_PARAMETERS_UPRIGHT = 4
@@ -51,6 +54,25 @@ def estimate(part: Object, handle: Object | None = None, body: Object | None = N
     if part.kind == "knob":
         return _told(Joint("revolute", part.position, np.array([0.0, 0.0, 1.0]), KNOB_RANGE, GUESSED))
     return Result(ok=False, reason=f"a {part.kind} has no joint; a drawer, door, button or knob has")
+
+
+def handle_of(panel: Object, handles: Iterable[Object]) -> Object | None:
+    """The handle that sits on a panel, or None if none of the seen ones does.
+
+    Two drawers have alike handles, and the one of the lower may be hidden by the upper.
+
+    Args:
+        panel: A drawer's front or a door.
+        handles: All handles seen.
+    """
+    best, nearest = None, np.inf
+    for handle in handles:
+        across, along, up = np.abs(panel.pose.inverse().apply(handle.position))
+        tall = HANDLE_HEIGHT if panel.kind == "drawer" else panel.extent[2] / 2
+        fits = across < HANDLE_REACH and along < panel.extent[1] / 2 + HANDLE_ROOM and up < tall
+        if fits and up < nearest:
+            best, nearest = handle, float(up)
+    return best
 
 
 def _told(joint: Joint) -> Result:

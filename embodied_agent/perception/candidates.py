@@ -78,7 +78,14 @@ def from_box(item: Object, hand: Hand) -> Candidates:
     center = np.array([*item.position[:2], height])
     down = np.array([0.0, 0.0, -1.0])
     rows = []
-    if item.kind in ROUND:
+    circle = rim_circle(item.cloud) if item.kind == "mug" else None
+    if circle is not None:  # across the body, beside the handle
+        center[:2] = circle.center
+        handle = mug_handle(item)
+        ahead = 0.0 if handle is None else float(np.arctan2(handle[1], handle[0]))
+        angles = ahead + np.pi / 2 + np.array([0.0, 0.4, -0.4, 0.8, -0.8])
+        options = [(np.array([np.cos(a), np.sin(a), 0.0]), 2 * circle.radius, 0.95) for a in angles]
+    elif item.kind in ROUND:
         angles = np.arange(8) * np.pi / 8
         options = [(np.array([np.cos(a), np.sin(a), 0.0]), float(item.extent[0]), 0.95) for a in angles]
     else:

@@ -20,6 +20,10 @@ Points = NDArray[np.float32]  # (H, W, 3) world points, nan where there is no re
 NEIGHBOUR_GAP = 0.015  # [m] at 1 m range: pixels of one surface lie closer than this
 NEIGHBOURS_NEEDED = 3  # of 8; a flying pixel hangs between two surfaces and has fewer
 BORDER_LEAK = 0.004  # [m] above its support: a mask's border pixels that lie on the support
+SNAP = 6  # [px] that a model's mask may miss of a thing's edge
+SNAP_ABOVE = 0.008  # [m] over the table
+SNAP_STEP = 0.006  # [m] per pixel between neighbouring points of one surface
+TALL, TALL_LEAK = 0.025, 0.009  # [m] the same for things tall enough to do without their lowest part
 PART_GAP = 0.025  # [m] between points that still belong to one thing
 PART_SHARE = 0.15  # of the points: smaller separate pieces are leaks of the mask
 PLANE_TOLERANCE = 0.006  # [m]
@@ -122,10 +126,52 @@ def masked_cloud(frame: Frame, mask: Mask, support: float | None = 0.0) -> Array
         solid = inside
     cloud = points[solid].astype(np.float64)
     if support is not None:
-        above = cloud[:, 2] > support + BORDER_LEAK
+        tall = np.percentile(cloud[:, 2], 90.0) > support + TALL
+        above = cloud[:, 2] > support + (TALL_LEAK if tall else BORDER_LEAK)
         if above.sum() > 0.4 * len(cloud):
             cloud = cloud[above]
     return cloud[main_parts(cloud)]
+
+
+def snapped(masks: list[Mask], points: Points, table: float, taken: Mask) -> list[Mask]:
+    """Masks moved onto the edges that depth shows, where a model drew them a few pixels off.
+
+    A pixel above the table next to a mask, on the same surface and in nobody's mask, joins it.
+
+    Args:
+        masks: One thing each, (H, W).
+        points: World points of the frame, (H, W, 3).
+        table: Height of the table [m].
+        taken: Pixels that belong to something else, e.g. the robot, (H, W).
+    """
+    from scipy import ndimage
+
+    claimed = taken.copy()
+    for mask in masks:
+        claimed |= mask
+    out: list[Mask] = list(masks)
+    for k in sorted(range(len(masks)), key=lambda k: int(masks[k].sum())):
+        rows, columns = window(masks[k], margin=SNAP + 1)
+        own, near = masks[k][rows, columns], points[rows, columns]
+        if not own.any():
+            continue
+        with np.errstate(invalid="ignore"):
+            free = ~claimed[rows, columns] & (near[..., 2] > table + SNAP_ABOVE)
+        if not free.any():
+            continue
+        solid = own & (near[..., 2] > table + SNAP_ABOVE)
+        if not solid.any():
+            continue
+        distance, index = ndimage.distance_transform_edt(~solid, return_indices=True)
+        free &= distance <= SNAP
+        step = near - near[index[0], index[1]]
+        joins = free & (np.linalg.norm(step, axis=-1) < SNAP_STEP * np.maximum(distance, 2.0))
+        if joins.any():
+            grown = masks[k].copy()
+            grown[rows, columns] |= joins
+            claimed[rows, columns] |= joins
+            out[k] = grown
+    return out
 
 
 def valid_pixels(frame: Frame, mask: Mask) -> int:

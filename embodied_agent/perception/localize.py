@@ -23,6 +23,7 @@ from embodied_agent.perception.geometry import (
     wrap,
     yaw_rotation,
 )
+from embodied_agent.perception.panels import THINNEST, front_face, fullest_layer, panel_rectangle
 from embodied_agent.types import Array, Detection, Frame, Object, Pose
 
 MIN_PIXELS = 20
@@ -39,9 +40,7 @@ TOP_SLICE = 0.010  # [m] below the highest points: a rim, or the top face of a c
 ROUND_MISFIT = 0.12  # of the radius; a footprint that misses a circle by more is not round
 FLAT_TOP = 0.006  # [m] below the highest points
 FLAT_SPREAD = 0.0022  # [m] standard deviation of a flat face's heights under the sensor's noise
-UPRIGHT_SPAN = 0.03  # [m] of height in one grid cell: part of an upright face
-PANEL_DEPTH = 0.02  # [m] behind its front face that still belongs to a panel
-THINNEST = 0.004  # [m] no measured box is thinner than the sensor's noise
+DOOR_LEAK = 0.03  # [m] a door that seems thicker holds pixels of something else
 
 
 class NoDepth(EmbodiedAgentError):
@@ -116,8 +115,11 @@ def boxed(item: Object, support: float | None) -> Object:
         item: Kind and cloud are used.
         support: Height of the surface it stands on [m]; None = do not complete it downwards.
     """
-    if item.kind == "drawer":  # its mask holds the tray behind the front as well
-        item = replace(item, cloud=drawer_front(item.cloud))
+    # A drawer's mask holds its tray as well; a door's may hold some of its frame or handle.
+    if item.kind == "drawer":
+        item = replace(item, cloud=front_face(item.cloud))
+    elif item.kind == "door" and panel_rectangle(item.cloud).size[0] > DOOR_LEAK:
+        item = replace(item, cloud=fullest_layer(item.cloud))
     cloud = item.cloud
     low, high = float(np.percentile(cloud[:, 2], 1.0)), top_height(cloud, item.kind)
     floats = item.kind in PANELS | HANDLES or support is None
@@ -236,67 +238,6 @@ def half_turn(yaw: float) -> float:
     if yaw > np.pi / 2:
         return yaw - float(np.pi)
     return yaw + float(np.pi) if yaw <= -np.pi / 2 else yaw
-
-
-def panel_rectangle(cloud: Array) -> Rectangle:
-    """Footprint of an upright panel: x is the outward normal, y runs along the panel.
-
-    The front face is the line that most points' footprints share; outward is the side that
-    faces the robot's base, from where the face was seen.
-    """
-    flat = cloud[:, :2]
-    normal = _panel_normal(flat)
-    along = np.array([-normal[1], normal[0]])
-    out, side = flat @ normal, flat @ along
-    low, high = np.percentile(side, [0.5, 99.5])
-    near, far = np.percentile(out, [2.0, 99.0])
-    size = np.array([max(far - near, THINNEST), high - low])
-    center = normal * (near + far) / 2 + along * (low + high) / 2
-    return Rectangle(center, size, float(np.arctan2(normal[1], normal[0])))
-
-
-def drawer_front(cloud: Array) -> Array:
-    """The points of a drawer's front panel, out of those of the whole drawer.
-
-    The front is an upright surface: in a grid seen from above, its points pile up in few cells.
-    Of all upright faces it is the one nearest to the robot, and it faces the robot.
-    """
-    cells = np.floor((cloud[:, :2] - cloud[:, :2].min(axis=0)) / 0.006).astype(np.int64)
-    flat = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
-    low = np.full(flat.max() + 1, np.inf)
-    high = np.full(flat.max() + 1, -np.inf)
-    np.minimum.at(low, flat, cloud[:, 2])
-    np.maximum.at(high, flat, cloud[:, 2])
-    upright = cloud[(high - low)[flat] > UPRIGHT_SPAN]
-    if len(upright) < MIN_PIXELS:
-        return cloud
-    normal = _panel_normal(upright[:, :2])
-    out = upright[:, :2] @ normal
-    levels, edges = np.histogram(out, bins=max(1, int(np.ceil(np.ptp(out) / 0.006))))
-    full = np.flatnonzero(levels >= 0.35 * levels.max())  # the outermost well-filled layer
-    face = float(edges[full[-1]] + edges[full[-1] + 1]) / 2
-    depth = face - cloud[:, :2] @ normal
-    front = cloud[(depth > -0.008) & (depth < PANEL_DEPTH)]
-    return front if len(front) >= MIN_PIXELS else cloud
-
-
-def _panel_normal(flat: Array) -> Array:
-    """Outward horizontal normal (2,) of the straight line most footprints (N, 2) lie on."""
-    sample = flat[:: max(1, len(flat) // 400)]
-    angles = np.linspace(0.0, np.pi, 180, endpoint=False)
-    directions = np.stack([np.cos(angles), np.sin(angles)])  # (2, A)
-    across = np.sort(sample @ directions, axis=0)  # (n, A)
-    need = max(2, int(0.6 * len(sample)))  # the tightest 60 %: the face without edge and handle
-    spread = (across[need - 1 :] - across[: len(sample) - need + 1]).min(axis=0)
-    normal = directions[:, int(np.argmin(spread))]
-    offset = flat @ normal
-    near = np.abs(offset - np.median(offset)) < max(0.01, float(spread.min()))
-    kept = flat[near]
-    if len(kept) >= 10:
-        _, _, axes = np.linalg.svd(kept - kept.mean(axis=0), full_matrices=False)
-        if abs(axes[1] @ normal) > 0.9:
-            normal = axes[1]
-    return normal if normal @ -flat.mean(axis=0) >= 0 else -normal
 
 
 def axis_circle(kind: str, cloud: Array, top: float, bottom: float) -> Circle | None:

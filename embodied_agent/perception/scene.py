@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,34 +28,21 @@ from embodied_agent.perception.localize import (
     boxed,
     localize,
 )
+from embodied_agent.perception.looks import (
+    Look,
+    empty_share,
+    filled,
+    in_box,
+    partly_hidden,
+    robot_mask,
+    visible_obstacles,
+)
 from embodied_agent.perception.support import FLOATING, hangs, heights
 from embodied_agent.perception.tracks import FORGET_AFTER, Track, associate
 from embodied_agent.types import Array, Detection, Frame, Grounding, Object, Pose
 
-REGION = np.array([[-0.5, 1.2], [-1.0, 1.0], [-0.05, 1.2]])  # [m] what can matter to the arm
-ABOVE_TABLE = 0.012  # [m] lower readings are the table
 VOXEL = 0.01  # [m] of obstacle points
-SEEN_THROUGH = 0.02  # [m] a reading this far behind a remembered point: nothing is there
-STILL_WHOLE = 0.85  # of a thing's footprint or height; if less is seen, something hides the rest
 SAME_MASK = 0.35  # intersection over union: a grounded mask is that tracked thing
-ROBOT_BORDER = 5  # [px] around the robot's pixels, mixed with what is behind
-
-
-@dataclass(frozen=True)
-class Look:
-    """One frame with everything that was made of it.
-
-    Attributes:
-        frame: The reading.
-        points: World points (H, W, 3), nan where there is no reading.
-        robot: Pixels of the robot itself, (H, W).
-        masks: Pixel mask of each object by its id.
-    """
-
-    frame: Frame
-    points: clouds.Points
-    robot: clouds.Mask
-    masks: dict[str, clouds.Mask]
 
 
 class Scene:
@@ -97,10 +84,10 @@ class Scene:
         """
         detections = self.grounder.detect(frame)
         points = clouds.world_points(frame)
-        robot = _robot_mask(points, detections, robot_spheres)
+        robot = robot_mask(points, detections, robot_spheres)
         things = [d for d in detections if d.kind != ROBOT and d.kind not in SURROUNDINGS]
         self.table = clouds.table_plane(points, robot)
-        masks = [d.mask & ~robot for d in things]
+        masks = clouds.snapped([d.mask & ~robot for d in things], points, self.table.offset, robot)
         measured, kept = self._measure(frame, points, things, masks)
         look = Look(frame, points, robot, {})
         seen = self._track(measured, [masks[k] for k in kept], look, still)
@@ -197,19 +184,19 @@ class Scene:
         that are hidden now stay where they were last seen.
         """
         out = set(except_ids)
-        gathered = [_visible_obstacles(look, out, self.table) for look in self._looks.values()]
+        gathered = [visible_obstacles(look, out, self.table) for look in self._looks.values()]
         for id, track in self._tracks.items():
             if id in out:
                 continue
             if not track.visible and track.misses == 0:
                 gathered.append(voxel_centers(track.item.cloud, voxel))
             if track.item.kind not in FURNITURE | PANELS | HANDLES | CONTAINERS:
-                gathered.append(_filled(track.item, voxel))
+                gathered.append(filled(track.item, voxel))
         points = np.concatenate([np.zeros((0, 3)), *gathered])
         for id in out:  # other views and mixed border pixels of what is excepted
             known = self._tracks.get(id)
             if known is not None and known.item.kind not in FURNITURE:
-                points = points[~_in_box(points, known.item, 0.01)]
+                points = points[~in_box(points, known.item, 0.01)]
         return voxel_centers(points, voxel)
 
     def unexplained(self, camera: str = "overhead") -> list[Array]:
@@ -217,15 +204,15 @@ class Scene:
         look = self._looks.get(camera)
         if look is None:
             return []
-        points = _visible_obstacles(look, set(look.masks), self.table)
+        points = visible_obstacles(look, set(look.masks), self.table)
         for track in self._tracks.values():
-            points = points[~_in_box(points, track.item, 0.015)]
+            points = points[~in_box(points, track.item, 0.015)]
         return clouds.clusters(voxel_centers(points, 0.006), gap=0.02, smallest=25)
 
     def fused(self, item: Object, frames: Iterable[Frame]) -> Object:
         """An object measured again from one surface fused out of several still views."""
         surface, _ = clouds.fuse(frames)
-        near = surface[_in_box(surface, item, 0.015)] if len(surface) else surface
+        near = surface[in_box(surface, item, 0.015)] if len(surface) else surface
         if len(near) < MIN_PIXELS:
             return item
         bottom = float(item.position[2] - item.extent[2] / 2)
@@ -262,7 +249,7 @@ class Scene:
         for item, mask, match in zip(items, masks, matches, strict=True):
             track = match or self._begin(item)
             others = [c for name, c in track.views.items() if name != camera] if still else []
-            if match is not None and _partly_hidden(match.item, item):
+            if match is not None and partly_hidden(match.item, item):
                 item = replace(match.item, stamp=item.stamp, confidence=item.confidence)
             elif others:
                 bottom = float(item.position[2] - item.extent[2] / 2)
@@ -302,7 +289,7 @@ class Scene:
         for id, track in list(self._tracks.items()):
             if id in seen:
                 continue
-            share, covered = _empty_share(look, track.item)
+            share, covered = empty_share(look, track.item)
             if covered < 0.5:
                 continue  # outside this camera's view: it says nothing
             track.visible = False
@@ -313,71 +300,3 @@ class Scene:
                 track.why = "something stands in front of it"
             if track.misses >= FORGET_AFTER:
                 del self._tracks[id]
-
-
-def _robot_mask(points: clouds.Points, detections: list[Detection], spheres: Array | None) -> clouds.Mask:
-    mask = np.zeros(points.shape[:2], dtype=bool)
-    for detection in detections:
-        if detection.kind == ROBOT:
-            mask |= detection.mask
-    if spheres is not None and len(spheres):
-        low = spheres[:, :3].min(axis=0) - spheres[:, 3].max() - 0.05
-        high = spheres[:, :3].max(axis=0) + spheres[:, 3].max() + 0.05
-        candidates = ((points > low) & (points < high)).all(axis=-1) & ~mask
-        mask[candidates] = clouds.near_spheres(points[candidates].astype(np.float64), spheres)
-    return mask
-
-
-def _visible_obstacles(look: Look, out: set[str], table: Plane) -> Array:
-    from scipy import ndimage
-
-    skip = ndimage.binary_dilation(look.robot[::2, ::2], iterations=ROBOT_BORDER // 2)
-    for id in out & set(look.masks):
-        skip |= ndimage.binary_dilation(look.masks[id][::2, ::2])
-    points = look.points[::2, ::2]
-    z = points[..., 2]
-    keep = ~skip & (z > table.offset + ABOVE_TABLE) & (z < REGION[2, 1])
-    kept = points[keep].astype(np.float64)
-    near: Array = kept[((kept[:, :2] > REGION[:2, 0]) & (kept[:, :2] < REGION[:2, 1])).all(axis=1)]
-    return near
-
-
-def _filled(item: Object, voxel: float) -> Array:
-    """Columns of points from the seen surface of a thing down to its bottom."""
-    cloud = voxel_centers(item.cloud, voxel)
-    bottom = float(item.position[2] - item.extent[2] / 2) + voxel / 2
-    steps = np.ceil(np.maximum(cloud[:, 2] - bottom, 0.0) / voxel).astype(int)
-    repeated: Array = np.repeat(cloud, steps + 1, axis=0)
-    firsts = np.cumsum(steps + 1) - (steps + 1)
-    index = np.arange(len(repeated)) - np.repeat(firsts, steps + 1)
-    repeated[:, 2] = np.maximum(repeated[:, 2] - index * voxel, min(bottom, float(cloud[:, 2].min())))
-    return np.asarray(repeated)
-
-
-def _in_box(points: Array, item: Object, margin: float) -> clouds.Mask:
-    local = item.pose.inverse().apply(points)
-    return np.asarray((np.abs(local) <= item.extent / 2 + margin).all(axis=1))
-
-
-def _partly_hidden(known: Object, seen: Object) -> bool:
-    """Whether what is seen is a smaller part of a thing that still stands where it stood."""
-    if known.kind != seen.kind or known.kind in FIXED:
-        return False
-    shrunk = np.prod(seen.extent[:2]) < STILL_WHOLE * np.prod(known.extent[:2])
-    lowered = seen.extent[2] < STILL_WHOLE * known.extent[2]
-    return bool((shrunk or lowered) and _in_box(seen.cloud, known, 0.006).mean() > 0.97)
-
-
-def _empty_share(look: Look, item: Object) -> tuple[float, float]:
-    """Share of a thing's old points that the camera now sees through, and share in its view."""
-    sample = item.cloud[:: max(1, len(item.cloud) // 200)]
-    pixels = look.frame.camera.project(sample)
-    height, width = look.robot.shape
-    column, row = np.round(np.nan_to_num(pixels, nan=-1.0)).astype(int).T
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    if not inside.any():
-        return 0.0, 0.0
-    range_now = look.frame.depth[row[inside], column[inside]]
-    local = look.frame.camera.world_from_camera.inverse().apply(sample[inside])
-    empty = (range_now > local[:, 2] + SEEN_THROUGH) & (range_now > 0)
-    return float(empty.mean()), float(inside.mean())

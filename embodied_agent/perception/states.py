@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embodied_agent.perception.localize import panel_rectangle
+from embodied_agent.perception.panels import panel_rectangle
 from embodied_agent.perception.relations import top_of, unseen
 from embodied_agent.types import Array, Object, Result, RobotState
 

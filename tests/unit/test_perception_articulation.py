@@ -130,3 +130,17 @@ def test_paths_begin_at_the_start_and_keep_the_hand_on_the_part() -> None:
     assert abs(articulation.travel_between(joint, start.position, swing[-1].position) - np.pi / 2) < 1e-9
     with pytest.raises(ValueError, match="steps"):
         articulation.path(joint, start, 0.1, 0)
+
+
+def test_a_hidden_handle_is_not_replaced_by_the_other_drawers() -> None:
+    things = seen(
+        Solid("cabinet", "box", (0.25, 0.25, 0.26), (0.85, 0.0, 0.13)),
+        Solid("drawer", "box", (0.012, 0.22, 0.10), (0.719, 0.0, 0.07)),
+        Solid("drawer_handle", "box", (0.012, 0.012, 0.06), (0.675, 0.0, 0.19)),
+    )
+    assert articulation.handle_of(things["drawer"], [things["drawer_handle"]]) is None
+    upper = seen(
+        Solid("drawer", "box", (0.012, 0.22, 0.10), (0.719, 0.0, 0.185)),
+        Solid("drawer_handle", "box", (0.012, 0.012, 0.06), (0.675, 0.0, 0.19)),
+    )
+    assert articulation.handle_of(upper["drawer"], [upper["drawer_handle"]]) is upper["drawer_handle"]

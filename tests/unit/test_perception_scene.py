@@ -197,3 +197,14 @@ def test_a_lamp_that_goes_on_changes_the_colours_of_a_thing() -> None:
     change = world.scene.change_of_color("button-1")
     assert change is not None
     assert 0.05 < change < 0.15
+
+
+@pytest.mark.parametrize("shift", [(0, 4), (4, 0), (-3, -3)])
+def test_a_mask_a_few_pixels_off_is_moved_onto_the_edges_in_depth(shift: tuple[int, int]) -> None:
+    grounder = SyntheticGrounder()
+    frame, detections = render([CUBE, BASE], stamp=1.0, noise=0.001)
+    off = [Detection(np.roll(d.mask, shift, (0, 1)), d.kind, d.color, d.score) for d in detections]
+    found = Scene(grounder).look(grounder.tell((frame, off)))
+    places = {item.color: item.position for item in found}
+    assert np.linalg.norm(places["red"] - CUBE.position) < 0.004
+    assert np.linalg.norm(places["blue"] - BASE.position) < 0.004
