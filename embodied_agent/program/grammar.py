@@ -67,9 +67,10 @@ def lark(signatures: Signatures) -> str:
 def gbnf(signatures: Signatures) -> str:
     """The grammar in GBNF."""
     grammar = grammar_of(signatures)
-    lines = ["root ::= start"]
+    lines = []
     for name, item in [*grammar.rules.items(), *grammar.terminals.items()]:
-        lines.append(f"{name.lower().replace('_', '-')} ::= {gbnf_item(item)}")
+        written = "root" if name == "start" else name.lower().replace("_", "-")
+        lines.append(f"{written} ::= {gbnf_item(item)}")
     return "\n".join(lines) + "\n"
 
 

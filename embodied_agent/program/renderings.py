@@ -17,7 +17,7 @@ def gbnf_item(item: Item) -> str:
     """An item of a rule in GBNF."""
 
     def chars(chars: Chars) -> str:
-        return f"[{_class(chars, '#')}]{_times(chars.minimum, chars.maximum)}"
+        return f"[{_class(chars, _gbnf_letter)}]{_times(chars.minimum, chars.maximum)}"
 
     return _item(item, lambda name: name.lower().replace("_", "-"), chars, _gbnf_text)
 
@@ -46,7 +46,7 @@ def lark_regex(item: Item) -> str:
     if isinstance(item, Text):
         return "".join(_escaped(letter) for letter in item.value)
     if isinstance(item, Chars):
-        return f"[{_class(item, '/')}]{_times(item.minimum, item.maximum)}"
+        return f"[{_class(item, _regex_letter)}]{_times(item.minimum, item.maximum)}"
     if isinstance(item, Many):
         return f"({lark_regex(item.item)}){_times(item.minimum, item.maximum)}"
     if isinstance(item, Ref):
@@ -63,13 +63,21 @@ def _times(minimum: int, maximum: int | None) -> str:
     return "?" if (minimum, maximum) == (0, 1) else f"{{{minimum},{maximum}}}"
 
 
-def _class(chars: Chars, special: str) -> str:
-    def letter(character: str) -> str:
-        if character in "\\]^-[" + special:
-            return "\\" + character
-        return character if character.isascii() else f"\\u{ord(character):04X}"
-
+def _class(chars: Chars, letter: Callable[[str], str]) -> str:
     return "".join(letter(a) if a == b else f"{letter(a)}-{letter(b)}" for a, b in chars.ranges)
+
+
+def _regex_letter(character: str) -> str:
+    if character in "\\]^-[/":
+        return "\\" + character
+    return character if character.isascii() else f"\\u{ord(character):04X}"
+
+
+def _gbnf_letter(character: str) -> str:
+    # Servers differ in the escapes they know; hexadecimal is common to all.
+    if character.isascii():
+        return character if character.isalnum() or character == "_" else f"\\x{ord(character):02X}"
+    return character  # short escapes of Latin-1 letters are misread by one converter
 
 
 def _escaped(letter: str) -> str:
