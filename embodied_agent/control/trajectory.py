@@ -24,6 +24,7 @@ TICK = 0.001  # [s] inside
 ROUNDING = 0.15  # [rad], how far from a corner its rounding begins, at most
 SMOOTHING = 0.03  # [s], window of the moving average, at least
 COMFORT = 0.5  # share of the acceleration limit used at full speed: a held thing must not slip
+SHORTEST = 1e-3  # [rad] between points at which the timing is solved
 SAME = 1e-6  # [rad], waypoints nearer than this are one
 
 
@@ -135,21 +136,13 @@ def parameterize(
 
 def _timing(smooth: RoundedPath, velocity: Array, acceleration: Array) -> Array:
     """Path length at every `TICK` of the fastest motion from rest to rest, (k,)."""
-    algorithm, constraint = _toppra()
-    limits = [
-        constraint.JointVelocityConstraint(np.stack([-velocity, velocity], axis=1)),
-        constraint.JointAccelerationConstraint(np.stack([-acceleration, acceleration], axis=1)),
-    ]
-    # Pieces end on grid points, so that no step straddles a jump of curvature.
-    grid = [0.0]
-    for start, end in zip(smooth.starts[:-1], smooth.starts[1:], strict=True):
-        count = int(np.clip(np.ceil((end - start) / 0.02), 4, 120)) if len(smooth.controls) < 60 else 2
-        grid.extend(np.linspace(start, end, count + 1)[1:])
-    solver = algorithm.TOPPRA(limits, _Geometry(smooth), gridpoints=np.array(grid), solver_wrapper="seidel")
-    _, speeds, _ = solver.compute_parameterization(0.0, 0.0)
-    if speeds is None or not np.isfinite(speeds).all():
-        raise ValueError("no timing of this path exists within the limits")
-    points = np.array(grid)
+    for grid in (_grid(smooth), np.linspace(0.0, smooth.length, 301)):
+        speeds = _fastest(smooth, grid, velocity, acceleration)
+        if speeds is not None:
+            break
+    else:
+        grid, speeds = _cautious(smooth, velocity, acceleration)
+    points = grid
     steps = np.diff(points)
     sums = speeds[:-1] + speeds[1:]
     # Constant path acceleration between grid points.
@@ -160,6 +153,48 @@ def _timing(smooth: RoundedPath, velocity: Array, acceleration: Array) -> Array:
     gain = (speeds[k + 1] - speeds[k]) / (times[k + 1] - times[k])
     lengths: Array = np.clip(points[k] + speeds[k] * tau + gain * tau**2 / 2, 0.0, smooth.length)
     return lengths
+
+
+def _grid(smooth: RoundedPath) -> Array:
+    """Path lengths to solve at: ends of pieces, so that no step straddles a jump of curvature."""
+    grid = [0.0]
+    for start, end in zip(smooth.starts[:-1], smooth.starts[1:], strict=True):
+        count = int(np.clip(np.ceil((end - start) / 0.02), 4, 120)) if len(smooth.controls) < 60 else 2
+        grid.extend(np.linspace(start, end, count + 1)[1:])
+    points = np.array(grid)
+    # Steps of micrometres, between rounded corners that almost meet, are numerical noise.
+    keep, last = [0], 0.0
+    for k in range(1, len(points) - 1):
+        if points[k] - last >= SHORTEST and points[-1] - points[k] >= SHORTEST:
+            keep.append(k)
+            last = points[k]
+    kept: Array = points[[*keep, len(points) - 1]]
+    return kept
+
+
+def _fastest(smooth: RoundedPath, grid: Array, velocity: Array, acceleration: Array) -> Array | None:
+    """Path speeds at the grid points by TOPP-RA, or None where its numbers fail."""
+    algorithm, constraint = _toppra()
+    limits = [
+        constraint.JointVelocityConstraint(np.stack([-velocity, velocity], axis=1)),
+        constraint.JointAccelerationConstraint(np.stack([-acceleration, acceleration], axis=1)),
+    ]
+    solver = algorithm.TOPPRA(limits, _Geometry(smooth), gridpoints=grid, solver_wrapper="seidel")
+    _, speeds, _ = solver.compute_parameterization(0.0, 0.0)
+    if speeds is None or not np.isfinite(speeds).all() or (speeds[1:-1] <= 0).any():
+        return None
+    fastest: Array = np.asarray(speeds, dtype=np.float64)
+    return fastest
+
+
+def _cautious(smooth: RoundedPath, velocity: Array, acceleration: Array) -> tuple[Array, Array]:
+    """Grid and path speeds of one ramp up and one down, slow enough for the sharpest corner."""
+    grid = np.linspace(0.0, smooth.length, 301)
+    slopes, bends = np.abs(smooth(grid, 1)), np.abs(smooth(grid, 2))
+    ramp = float((0.5 * acceleration / np.maximum(slopes.max(axis=0), 1e-9)).min())
+    corner = float(np.sqrt((0.5 * acceleration / np.maximum(bends.max(axis=0), 1e-9)).min()))
+    top = min(corner, float((velocity / np.maximum(slopes.max(axis=0), 1e-9)).min()))
+    return grid, np.minimum(top, np.sqrt(2 * ramp * np.minimum(grid, smooth.length - grid)))
 
 
 def _sampled(

@@ -94,6 +94,20 @@ def test_trajectories_keep_every_limit_and_pass_the_supervisor_s_rules(
     assert problem == "" or problem.startswith("the tool would leave")
 
 
+@given(robots, seeds)
+@settings(max_examples=40, deadline=None)
+def test_corners_that_almost_meet_are_timed_too(robot: str, seed: int) -> None:
+    kinematics = ROBOTS[robot]
+    description, rng = kinematics.description, np.random.default_rng(seed)
+    steps = rng.choice([1e-5, 1e-3, 0.0499, 0.05, 0.0501], size=(25, 1)) * rng.normal(
+        size=(25, len(description.joints))
+    )
+    path = np.clip(description.home_positions + np.cumsum(steps, axis=0), description.lower, description.upper)
+    trajectory = parameterize(description, path, 0.7, kinematics)
+    problem = trajectory_problem(kinematics, trajectory, path[0])
+    assert problem == "" or problem.startswith("the tool would leave")
+
+
 @given(robots, seeds, st.integers(2, 6))
 @settings(max_examples=40, deadline=None)
 def test_trajectories_stay_on_the_path_that_was_checked(robot: str, seed: int, count: int) -> None:

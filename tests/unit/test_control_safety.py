@@ -237,6 +237,22 @@ def test_a_free_motion_ends_at_an_unexpected_force(arm: TrackingArm) -> None:
     assert arm.ticks == 10
 
 
+def test_an_arm_that_is_pressed_may_back_off_but_not_press_harder(arm: TrackingArm) -> None:
+    pressed, easing = np.array([0.0, 0.0, 60.0]), lambda k: max(0.0, 60.0 - 3.0 * k)
+    arm.fault = lambda s: replace(s, external_force=pressed * easing(arm.ticks) / 60.0)
+    supervisor = Supervisor(arm)
+    assert supervisor.follow(motion_of(arm)).completed
+    arm.ticks = 0
+    arm.fault = lambda s: replace(s, external_force=pressed * (1 + arm.ticks * 0.03))
+    motion = supervisor.follow(motion_of(arm))
+    assert not motion.completed and arm.ticks < 6
+    # Once it is free the ordinary limit holds again.
+    arm.ticks = 0
+    arm.fault = lambda s: replace(s, external_force=pressed * (0.0 if 1 <= arm.ticks < 9 else 1.0))
+    assert not supervisor.follow(motion_of(arm)).completed
+    assert arm.ticks == 9
+
+
 def test_expected_contact_is_success_and_counts_from_the_resting_force(arm: TrackingArm) -> None:
     arm.fault = lambda s: replace(s, external_force=np.array([0.0, 0.0, 6.0 if arm.ticks < 15 else 12.0]))
     motion = Supervisor(arm).follow(motion_of(arm), until_contact=5.0)

@@ -55,6 +55,8 @@ class Stand:
                 pass
 
             def do_GET(self) -> None:
+                if not models:
+                    return answer(self, b"Internal Server Error", 500)
                 data = [{"id": name, "object": "model", "owned_by": owner} for name in models]
                 answer(self, {"object": "list", "data": data})
 
@@ -312,10 +314,17 @@ def test_a_connection_that_breaks_off_is_an_error_in_words(stand: Callable[..., 
 
 def test_one_of_several_models_must_be_chosen(stand: Callable[..., Stand]) -> None:
     server = stand(lambda h, b: answer(h, chat(PROGRAM)), models=("a", "b"))
-    with pytest.raises(PlannerError, match="set model to one of those it serves: a, b"):
+    with pytest.raises(PlannerError, match="models it serves with --model: a, b"):
         planner(server.url).plan(request())
     assert planner(server.url, model="b").plan(request()).text == PROGRAM
     assert server.asked[0]["model"] == "b"
+
+
+def test_a_server_that_cannot_list_its_models_needs_a_name(stand: Callable[..., Stand]) -> None:
+    server = stand(lambda h, b: answer(h, chat(PROGRAM)), models=())
+    with pytest.raises(PlannerError, match="HTTP 500.*--model"):
+        planner(server.url).plan(request())
+    assert planner(server.url, model="m").plan(request()).text == PROGRAM
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host/v1", "http://", "file:///etc/passwd"])
