@@ -114,9 +114,7 @@ class Agent:
         self._grammar = lark(signatures)
         self._signatures = tuple(signatures.values())
 
-    def run(
-        self, command: Command, *, goal: Goal | None = None, listeners: Listeners | None = None
-    ) -> Account:
+    def run(self, command: Command, *, goal: Goal | None = None, listeners: Listeners | None = None) -> Account:
         """Carry a command out, or refuse it, and tell what was measured.
 
         Args:
@@ -165,7 +163,6 @@ class Agent:
             if not told.consent(program):
                 raise Cancelled("the person did not agree to the program")
             outcome = self._execute(going, program, context, told)
-            going.events += outcome.events
             going.verdict = outcome.verdict
             going.message = outcome.message or _why(outcome)
             if outcome.verdict != account.FAILED or len(going.plans) >= self.budgets.plans:
@@ -174,12 +171,18 @@ class Agent:
 
     def _execute(self, going: _Run, program: Program, context: Context, told: Listeners) -> Outcome:
         known = library()
+
+        def emit(event: Event) -> None:
+            if event.kind != "started":
+                going.events.append(event)
+            told.event(event)
+
         return run(
             program,
             known.primitives,
             context,
             skills=known.skills,
-            emit=told.event,
+            emit=emit,
             deadline=going.start + self.budgets.seconds,
             cancel=self.cancel,
             budget=Budget(steps=self.budgets.steps),
@@ -272,7 +275,9 @@ def checked_command(command: Command) -> Command:
 
 def _failure(program: str, outcome: Outcome) -> Failure:
     done = tuple(e.label for e in outcome.events if e.kind == "succeeded" and not e.source)
-    return Failure(program, outcome.label, outcome.line, outcome.reason, outcome.evidence, done)
+    return Failure(
+        program, outcome.statement_label, outcome.statement_line, outcome.reason, outcome.evidence, done
+    )
 
 
 def _why(outcome: Outcome) -> str:

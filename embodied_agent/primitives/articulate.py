@@ -16,6 +16,8 @@ from embodied_agent.types import Array, Joint, Object, Result
 
 EXPLORE = 0.03  # [m] first pull at a handle, to learn how the part really moves
 PULL = 40.0  # [N] at the tool while a part is moved
+SHOVE = 70.0  # [N] at the tool while a thing is pushed; the first touch jolts
+RUN_UP = 0.03  # [m] between the fingers and a thing before they push it
 PRESS = 12.0  # [N] that counts as pressed home
 PRESS_TRAVEL = 0.03  # [m] searched below a button's cap
 STEPS = 24  # way points of a followed path
@@ -120,15 +122,16 @@ def press_down(context: Context, part: Object) -> Result:
     """
     arm = context.arm
     top = part.position[2] + part.extent[2] / 2
-    above = arm.tool_pose().position
+    tip = arm.description.gripper.tip_depth  # the finger tips reach this far below the tool
+    above = arm.tool_pose()
     touch = arm.move_straight(
-        arm.tool_pose().translated(np.array([0.0, 0.0, top - PRESS_TRAVEL - above[2]])),
+        above.translated(np.array([0.0, 0.0, top - PRESS_TRAVEL + tip - above.position[2]])),
         speed=0.04,
         until_contact=PRESS,
     )
     if not touch.ok:
         return touch
-    travel = top - float(arm.tool_pose().position[2])
+    travel = top - float(arm.tool_pose().position[2]) + tip
     contact = bool(touch.evidence.get("contact"))
     evidence = dict(touch.evidence) | {
         "travel": round(travel, 4),
@@ -182,13 +185,15 @@ def propose_twist_grasp(
 def push_along(
     context: Context,
     object: Object,
+    start: Object,
     direction: Literal["left", "right", "forward", "backward"],
     distance: Annotated[float, Range(0.02, 0.3), Unit("m")],
 ) -> Result:
-    """Put the closed fingers behind a thing and push it straight.
+    """Put the closed fingers behind a thing and push it straight, as far as it still has to go.
 
     Args:
-        object: The thing.
+        object: The thing as it stands now.
+        start: The thing as it stood before the first push.
         direction: As seen from the robot: left is +y, forward is +x.
         distance: How far it should go.
     """
@@ -197,19 +202,22 @@ def push_along(
     low = object.position[2] - object.extent[2] / 2 + min(0.02, object.extent[2] / 2)
     centre = np.array([object.position[0], object.position[1], low])
     finger = arm.description.gripper.finger_breadth / 2
-    start = arm.pointing_down(centre - way * (half + finger + 0.03), closing_across=way)
-    stop = start.translated(way * (0.03 + distance))
-    above = start.translated(np.array([0.0, 0.0, object.extent[2] + 0.08]))
+    left = distance - float((object.position - start.position) @ way)
+    if left < 0.01:
+        return Result(evidence={"pushed": 0.0, "already_moved": round(distance - left, 4)})
+    behind = arm.pointing_down(centre - way * (half + finger + RUN_UP), closing_across=way)
+    beyond = behind.translated(way * (RUN_UP + left))
+    above = behind.translated(np.array([0.0, 0.0, object.extent[2] + 0.08]))
     for motion in (
         lambda: arm.move_to(above, context.obstacles(), None),
-        lambda: arm.move_straight(start, speed=0.1, until_contact=CONTACT),
-        lambda: arm.move_straight(stop, speed=0.12, max_force=PULL),
-        lambda: arm.move_straight(stop.translated(above.position - start.position), speed=0.4, partial=True),
+        lambda: arm.move_straight(behind, speed=0.1, until_contact=CONTACT),
+        lambda: arm.move_straight(beyond, speed=0.08, max_force=SHOVE),
+        lambda: arm.move_straight(beyond.translated(above.position - behind.position), speed=0.4, partial=True),
     ):
         result = motion()
         if not result.ok:
             return result
-    return Result(evidence={"pushed": round(distance, 3), "direction": direction} | dict(result.evidence))
+    return Result(evidence={"pushed": round(left, 3), "direction": direction} | dict(result.evidence))
 
 
 def _radius(joint: Joint, position: Array) -> float:

@@ -100,6 +100,6 @@ def push(
         home()
         target = locate(object)
         close_fingers()
-        push_along(target, direction=direction, distance=distance)
+        push_along(target, object, direction=direction, distance=distance)
         home()
         ensure(is_displaced(object, direction=direction, distance=distance))
