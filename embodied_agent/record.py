@@ -182,9 +182,7 @@ class _NoVideo:
         pass
 
 
-def annotated(
-    rgb: Picture, detections: Iterable[Detection], point: tuple[float, float] | None = None
-) -> Picture:
+def annotated(rgb: Picture, detections: Iterable[Detection], point: tuple[float, float] | None = None) -> Picture:
     """A copy with masks tinted, named, and the chosen point crossed."""
     canvas = rgb.astype(np.float32)
     labels: list[tuple[float, float, str, tuple[int, int, int]]] = []

@@ -274,7 +274,11 @@ def _objects(objects: Any) -> str:
     if not isinstance(objects, Mapping):
         return ""
     rows = [
-        [name, " ".join(f"{value:+.3f}" for value in found.get("position", ())), _short(found.get("quaternion", ""))]
+        [
+            name,
+            " ".join(f"{value:+.3f}" for value in found.get("position", ())),
+            _short(found.get("quaternion", "")),
+        ]
         for name, found in objects.items()
         if isinstance(found, Mapping)
     ]

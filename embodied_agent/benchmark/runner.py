@@ -134,7 +134,9 @@ def run_bench(
     missing = [job for job in jobs if job.id not in records]
     for done in run_jobs(Runner, options, missing, workers, options.deadline + GRACE):
         record = EpisodeRecord.from_json(done.value) if not done.error else _lost(done.job, done.error)
-        write_whole(folder / "episodes" / f"{record.id}.json", json.dumps(plain(record.as_json()), indent=1) + "\n")
+        write_whole(
+            folder / "episodes" / f"{record.id}.json", json.dumps(plain(record.as_json()), indent=1) + "\n"
+        )
         records[record.id] = record
         told(record, len(records), len(jobs))
     wanted = {job.id for job in jobs}

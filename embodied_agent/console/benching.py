@@ -16,9 +16,7 @@ from embodied_agent.benchmark.runner import BenchOptions, machine, run_bench, ru
 from embodied_agent.record import write_whole
 
 
-def bench_families(
-    options: BenchOptions, out: Path, workers: int, *, combinations: bool, as_json: bool
-) -> int:
+def bench_families(options: BenchOptions, out: Path, workers: int, *, combinations: bool, as_json: bool) -> int:
     """Run the tabletop suite and write its report; returns the exit code."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -86,7 +84,9 @@ def show_latency(
     if as_json:
         print(json.dumps(result))
         return
-    table = Table(title=f"{result['machine']['processor']}, {result['machine']['cores']} cores", title_justify="left")
+    table = Table(
+        title=f"{result['machine']['processor']}, {result['machine']['cores']} cores", title_justify="left"
+    )
     for head in ("what", "n", "p50", "p95", "target", ""):
         table.add_column(head, justify="left" if head in ("what", "") else "right")
     for row in result["figures"]:

@@ -186,7 +186,9 @@ def _home(description: Any) -> Finding:
 
     contact = CollisionWorld(description, Obstacles()).contact(description.home_positions)
     words = "free of collision" if contact is None else str(contact)
-    return Finding(contact is None, "home pose", words, "change home in the YAML file, or name the pair in no_collision")
+    return Finding(
+        contact is None, "home pose", words, "change home in the YAML file, or name the pair in no_collision"
+    )
 
 
 def _reach(description: Any) -> Finding:
@@ -207,7 +209,9 @@ def _reach(description: Any) -> Finding:
             row += ".-#"[both]
         rows.append(f"x {x:.1f} {row}")
     words = f"{reached} of {total} places over the table; from far to near, left to right: {'; '.join(rows)}"
-    return Finding(reached >= REACH_NEEDED * total, "reach", words, "move the base, or use a longer arm for this table")
+    return Finding(
+        reached >= REACH_NEEDED * total, "reach", words, "move the base, or use a longer arm for this table"
+    )
 
 
 def _reaches(arm: Any, pose: Any, description: Any) -> bool:

@@ -115,9 +115,13 @@ class Server:
         """Release the connection."""
         self._client.close()
 
-    def get(self, path: str) -> Any:
-        """GET a JSON document below the base address."""
-        return self._ask("GET", path, None)[1]
+    def get(self, path: str) -> tuple[int, Any]:
+        """GET a JSON document once; returns the status, and None where the answer is no JSON.
+
+        Raises:
+            PlannerError: Down or slow.
+        """
+        return self._ask("GET", path, None, optional=True)
 
     def post(self, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
         """POST JSON; returns the status (200, or a refusal of the request) and the document.
@@ -127,7 +131,9 @@ class Server:
         """
         return self._ask("POST", path, body)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, Any]:
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None, *, optional: bool = False
+    ) -> tuple[int, Any]:
         url = f"{self.settings.base}{path}"
         problem = ""
         for attempt in range(self.settings.retries + 1):
@@ -146,6 +152,8 @@ class Server:
             except httpx.TransportError as error:
                 problem = f"not reachable ({_first_line(error)})"
             else:
+                if optional:
+                    return status, _document(text)
                 if status not in PASSING:
                     return self._settled(url, status, text, headers)
                 problem = f"HTTP {status}: {_error_words(text)}"
@@ -178,12 +186,10 @@ class Server:
             )
         if status >= 400 and status not in REJECTED:
             raise PlannerError(f"{url}: HTTP {status}: {_error_words(text)}")
-        try:
-            return status, json.loads(text)
-        except (ValueError, RecursionError):
-            if status >= 400:
-                return status, {"error": {"message": _error_words(text)}}
-            raise PlannerError(f"{url}: answered something else than JSON: {text[:80]!r}") from None
+        document = _document(text)
+        if document is None and status < 400:
+            raise PlannerError(f"{url}: answered something else than JSON: {text[:80]!r}")
+        return status, document if document is not None else {"error": {"message": _error_words(text)}}
 
 
 class OpenAIPlanner:
@@ -252,17 +258,23 @@ class OpenAIPlanner:
         """Ask once who serves which models."""
         if self._owner is not None:
             return
-        listed = self.server.get("/models")
+        status, listed = self.server.get("/models")
         entries = listed.get("data") if isinstance(listed, dict) else None
+        where = f"{self.settings.base}/models"
+        if status in (401, 403):
+            raise PlannerError(
+                f"{where}: HTTP {status}, not allowed; set {self.settings.api_key_env} in the environment"
+            )
         if not isinstance(entries, list):
-            if not self._model:
-                raise PlannerError(f"{self.settings.base}/models: lists no models; set model")
+            if not self._model:  # some servers do not list their models, and serve them all the same
+                raise PlannerError(f"{where}: lists no models (HTTP {status}); give the model's name with --model")
             entries = []
-        models = {str(e["id"]): str(e.get("owned_by", "")) for e in entries if isinstance(e, dict) and "id" in e}
+        known = [entry for entry in entries if isinstance(entry, dict) and "id" in entry]
+        models = {str(entry["id"]): str(entry.get("owned_by", "")) for entry in known}
         if not self._model:
             if len(models) != 1:
                 names = ", ".join(list(models)[:8]) or "none"
-                raise PlannerError(f"{self.settings.base}: set model to one of those it serves: {names}")
+                raise PlannerError(f"{where}: give one of the models it serves with --model: {names}")
             self._model = next(iter(models))
         self._owner = models.get(self._model, "")
         if self.settings.structure != "auto":
@@ -330,6 +342,14 @@ class OpenAIPlanner:
             said = (message.get("refusal") if isinstance(message, dict) else "") or "nothing"
             raise PlannerError(f"{where}: the model wrote no text, it said: {str(said)[:80]!r}")
         return wire.read_answer(document, content)
+
+
+def _document(text: str) -> Any:
+    """Decoded JSON, or None."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _is_error(document: Any) -> bool:

@@ -278,11 +278,14 @@ def _libraries() -> tuple[Any, Any, Any]:
     try:
         import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers.utils import logging
     except ImportError as error:
         raise MissingDependency(
             f"planner transformers needs torch and transformers ({_first_line(error)}): "
             "pip install 'embodied_agent[mllm]'"
         ) from None
+    logging.set_verbosity_error()  # its remarks and bars would tear the live tree apart
+    logging.disable_progress_bar()
     return torch, AutoModelForImageTextToText, AutoProcessor
 
 
