@@ -72,8 +72,8 @@ def _not_flying(mask: Mask, points: Points, depth: NDArray[np.float32]) -> Mask:
     for dy, dx in ((0, 1), (1, -1), (1, 0), (1, 1)):  # each pair of pixels once
         a = (slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
         b = (slice(dy, height), slice(max(0, dx), width - max(0, -dx)))
-        step = ((points[a] - points[b]) ** 2).sum(axis=-1)
-        close = mask[a] & mask[b] & (step < gap[a])
+        step = points[a] - points[b]
+        close = mask[a] & mask[b] & (np.einsum("hwk,hwk->hw", step, step) < gap[a])
         near[a] += close
         near[b] += close
     return mask & (near >= NEIGHBOURS_NEEDED)
@@ -165,7 +165,8 @@ def snapped(masks: list[Mask], points: Points, table: float, taken: Mask) -> lis
         distance, index = ndimage.distance_transform_edt(~solid, return_indices=True)
         free &= distance <= SNAP
         step = near - near[index[0], index[1]]
-        joins = free & (np.linalg.norm(step, axis=-1) < SNAP_STEP * np.maximum(distance, 2.0))
+        size = np.sqrt(np.einsum("hwk,hwk->hw", step, step))
+        joins = free & (size < SNAP_STEP * np.maximum(distance, 2.0))
         if joins.any():
             grown = masks[k].copy()
             grown[rows, columns] |= joins

@@ -41,6 +41,7 @@ from embodied_agent.perception.support import FLOATING, hangs, heights
 from embodied_agent.perception.tracks import FORGET_AFTER, Track, associate
 from embodied_agent.types import Array, Detection, Frame, Grounding, Object, Pose
 
+LIT = frozenset({"button"})  # kinds with a lamp
 VOXEL = 0.01  # [m] of obstacle points
 SAME_MASK = 0.35  # intersection over union: a grounded mask is that tracked thing
 
@@ -139,7 +140,7 @@ class Scene:
     def change_of_color(self, id: str) -> float | None:
         """Largest share of a thing's pixels that took on a colour it did not show at first.
 
-        A lamp that went on shows here. None where there is no earlier or no newer view of it.
+        A lamp that went on shows here. None for kinds without a lamp.
         """
         track = self._tracks.get(id)
         if track is None or track.first_colors is None or track.colors is None:
@@ -258,7 +259,7 @@ class Scene:
                 track.views.clear()
             track.accept(replace(item, description=track.item.description), camera)
             look.masks[track.item.id] = mask
-            if camera == next(iter(self._looks), camera):  # colours of one camera are comparable
+            if item.kind in LIT and camera == next(iter(self._looks), camera):  # one camera's colours
                 track.note_colors(look.frame.rgb[mask])
             seen.append(track.item)
         return tuple(seen)

@@ -29,21 +29,25 @@ def heights(items: Sequence[Object], table: float) -> list[float]:
     """
     hulls = [hull_2d(item.cloud[:: max(1, len(item.cloud) // 300), :2]) for item in items]
     spans = [_span(item) for item in items]
+    corners = [(hull.min(axis=0), hull.max(axis=0)) for hull in hulls]
+    sizes = [high - low for low, high in corners]
     known: dict[int, float] = {}
 
     def bottom(k: int, path: tuple[int, ...]) -> float:
         if k in known:
             return known[k]
         low, top = spans[k]
-        middle = (items[k].cloud[:, :2].max(axis=0) + items[k].cloud[:, :2].min(axis=0)) / 2
+        middle = (corners[k][0] + corners[k][1]) / 2
         best = table
         for other, candidate in enumerate(items):
             if other == k or other in path or candidate.kind in PANELS | HANDLES | {"cabinet"}:
                 continue
-            overhang = HIDDEN_EDGE * float(np.ptp(items[k].cloud[:, :2], axis=0).min())
+            overhang = HIDDEN_EDGE * float(sizes[k].min())
+            if ((middle < corners[other][0] - overhang) | (middle > corners[other][1] + overhang)).any():
+                continue
             if not in_polygon(middle[None], hulls[other], overhang)[0]:
                 continue
-            if candidate.kind in HOLLOW and _wider(items[other].cloud, items[k].cloud):
+            if candidate.kind in HOLLOW and np.prod(sizes[other]) > np.prod(sizes[k]):
                 floor = bottom(other, (*path, k)) + FLOOR
                 best = max(best, floor if low > floor - ON_TOP else table)
             elif low >= spans[other][1] - ON_TOP and top > spans[other][1]:
@@ -123,7 +127,3 @@ def hangs(points: Points, mask: Mask, item: Object, camera: Pose) -> bool:
 
 def _span(item: Object) -> tuple[float, float]:
     return float(np.percentile(item.cloud[:, 2], 2.0)), top_height(item.cloud, item.kind)
-
-
-def _wider(outer: Array, inner: Array) -> bool:
-    return bool(np.prod(np.ptp(outer[:, :2], axis=0)) > np.prod(np.ptp(inner[:, :2], axis=0)))
