@@ -10,9 +10,10 @@ ROOT = Path(__file__).parents[1]
 # A row imports only rows below it, and itself; names in one row do not import each other.
 ROWS = (
     ("cli", "ros"),
-    ("serve", "report"),
+    ("console",),
     ("training", "benchmark"),
-    ("agent",),
+    ("assembly", "report", "serve"),
+    ("agent", "ablation", "record", "page", "story"),
     ("account", "library"),
     ("commands",),
     ("primitives", "planners"),
@@ -26,10 +27,8 @@ ROWS = (
 # The seams that the rows do not show, each with its reason.
 ALLOWED = {
     ("signature", "types"),
-    ("benchmark", "report"),  # one page for a run serves both
     ("sim", "robots"),  # the simulated world attaches the robot's model
-    ("mllm", "perception"),  # the grounder protocol
-    ("library", "account"),
+    ("assembly", "ablation"),
 }
 ADAPTERS = {
     "mujoco": ("sim/", "embodied_agent/robots/", "embodied_agent/control/", "embodied_agent/benchmark/latency"),
