@@ -144,7 +144,8 @@ def is_pressed(context: Context, button: Object) -> Result:
     if felt is not None:
         return Result(value=bool(felt["pressed"]), evidence=felt)
     view = context.view
-    return states.is_pressed(view.fresh(button), view.first(button), now=view.now)
+    now, lamp = view.fresh(button), view.scene.change_of_color(button.id)
+    return states.is_pressed(now, view.first(button), new_color=lamp, now=view.now)
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from embodied_agent.perception.articulation import handle_of
 from embodied_agent.perception.scene import Scene
 from embodied_agent.types import Array, Frame, Grounding, Object, Pose
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from embodied_agent.primitives.arm import Arm
 
 BODIES = {"drawer": "cabinet", "drawer_handle": "cabinet", "door": "cupboard", "door_handle": "cupboard"}
-HANDLES = {"drawer": "drawer_handle", "door": "door_handle"}
-HANDLE_OUT, HANDLE_BESIDE = 0.09, 0.05  # [m] a handle stands out of its panel, and reaches beside it
+HANDLES = ("drawer_handle", "door_handle")
 
 
 class View:
@@ -84,11 +84,9 @@ class View:
 
     def handle_of(self, part: Object) -> Object | None:
         """The handle of a drawer or door as last seen."""
-        if part.kind in HANDLES.values():
+        if part.kind in HANDLES:
             return part
-        handles = [item for item in self.scene.objects if item.kind == HANDLES.get(part.kind)]
-        own = [item for item in handles if _on_panel(item, part)]
-        return min(own, key=lambda handle: _apart(handle, part), default=None)
+        return handle_of(part, self.scene.parts_of(HANDLES))
 
     def near(self, item: Object, radius: float = 0.25) -> list[Object]:
         """Other remembered things with their centres within `radius` [m] horizontally."""
@@ -117,16 +115,6 @@ class View:
         if self._frame is None:
             self.look()
         return self.scene.obstacle_points(tuple(except_ids))
-
-
-def _on_panel(handle: Object, panel: Object) -> bool:
-    """Whether a handle stands out of this panel rather than of its neighbour."""
-    local = panel.pose.inverse().apply(handle.position)
-    return bool(
-        abs(local[0]) < HANDLE_OUT
-        and abs(local[1]) < panel.extent[1] / 2 + HANDLE_BESIDE
-        and abs(local[2]) < panel.extent[2] / 2
-    )
 
 
 def _apart(a: Object, b: Object) -> float:
