@@ -116,15 +116,15 @@ def _raised(lower: tuple[float, float], upper: tuple[float, float], wall: float)
 
 def _plate(d: Dimensions) -> Shapes:
     r, h, w = d.radius, d.height, d.wall
-    flat = 0.84 * r
-    profile = [(0, 0), (flat, 0), (flat + 0.004, 0.003), (r - 0.001, h - 0.001), (r - 0.002, h)]
-    inside = [(r - w, h - 0.001), (flat - 0.002, d.floor), (0, d.floor)]
+    flat = 0.92 * r  # a steep rim, or fingers slide off it
+    profile = [(0, 0), (flat, 0), (flat + 0.003, 0.003), (r - 0.001, h - 0.001), (r - 0.002, h)]
+    inside = [(r - w, h - 0.001), (flat - 0.003, d.floor), (0, d.floor)]
     ring = turned([(0.63 * r, 0), (0.63 * r, 0.0008), (0.60 * r, 0.0008), (0.60 * r, 0)])
     return (
         Shape("mesh", surface=turned([*profile, *inside], 48), solid=False, material="glossy"),
         Shape("mesh", (), (0, 0, d.floor), tint="inner", solid=False, surface=ring),
         Shape("cylinder", (flat, d.floor / 2), (0, 0, d.floor / 2), drawn=False),
-        *ring_of_plates((flat + 0.003, 0.001), (r, h), w, 20),
+        *ring_of_plates((flat + 0.002, 0.001), (r, h), w, 20),
     )
 
 

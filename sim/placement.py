@@ -21,7 +21,7 @@ CUPBOARD_INNER = (0.078, 0.105)
 CUPBOARD_FLOOR = 0.022
 BOWL_FLAT = 0.62  # radius of the flat bottom of a bowl, as a part of its outer radius
 MAX_OBJECTS = 24
-_ROUND = frozenset("cylinder ball bowl plate can bottle apple bin".split())
+_ROUND = frozenset(["cylinder", "ball", "bowl", "plate", "can", "bottle", "apple", "bin"])
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,6 @@ def test_kind_is_held_across(made: list[MujocoBackend], kind: str, size: str) ->
     hand = _start(made, "panda", Scene(objects=(ObjectSpec(kind, color, size, (0.45, -0.05)),)))
     name, body = f"{color} {kind}", DIMENSIONS[kind, size]
     high = max(0.02, body.height - 0.03) if kind not in ("ball", "apple", "lemon", "banana") else body.height / 2
-    high = 0.55 * body.height if kind == "bottle" else high
     _grasp(hand, name, high)
     hand.move((0, 0, 0.2))
     hand.backend.wait(1.0)
@@ -85,7 +84,7 @@ def test_kind_is_held_at_the_rim(made: list[MujocoBackend], kind: str, size: str
     hand = _start(made, "panda", Scene(objects=(ObjectSpec(kind, "red", size, (0.45, -0.05)),)))
     body = DIMENSIONS[kind, size]
     edge = body.half[1] if kind == "box" else body.radius
-    high = max(body.height - 0.012, 0.011)
+    high = max(body.height - 0.012, body.floor + 0.011)  # finger tips clear the inner floor
     hand.reach(tool_pose((0.45, -0.05 - edge + body.wall / 2, high), DOWN, (0, 1, 0)))
     hand.backend.grip(0.0, 40.0)
     hand.move((0, 0, 0.2))
