@@ -25,7 +25,8 @@ ROUNDING = 0.15  # [rad], how far from a corner its rounding begins, at most
 SMOOTHING = 0.03  # [s], window of the moving average, at least
 COMFORT = 0.5  # share of the acceleration limit used at full speed: a held thing must not slip
 SHORTEST = 1e-3  # [rad] between points at which the timing is solved
-SAME = 1e-6  # [rad], waypoints nearer than this are one
+SAME = 1e-6  # [rad], a motion shorter than this is none
+NEAR = 2e-3  # [rad], waypoints nearer than this are one
 
 
 @dataclass(frozen=True)
@@ -188,13 +189,27 @@ def _fastest(smooth: RoundedPath, grid: Array, velocity: Array, acceleration: Ar
 
 
 def _cautious(smooth: RoundedPath, velocity: Array, acceleration: Array) -> tuple[Array, Array]:
-    """Grid and path speeds of one ramp up and one down, slow enough for the sharpest corner."""
-    grid = np.linspace(0.0, smooth.length, 301)
-    slopes, bends = np.abs(smooth(grid, 1)), np.abs(smooth(grid, 2))
-    ramp = float((0.5 * acceleration / np.maximum(slopes.max(axis=0), 1e-9)).min())
-    corner = float(np.sqrt((0.5 * acceleration / np.maximum(bends.max(axis=0), 1e-9)).min()))
-    top = min(corner, float((velocity / np.maximum(slopes.max(axis=0), 1e-9)).min()))
-    return grid, np.minimum(top, np.sqrt(2 * ramp * np.minimum(grid, smooth.length - grid)))
+    """Grid and path speeds by one pass forwards and one back: slower than need be, never without an answer.
+
+    Half of the acceleration goes to the curvature, half to the change of speed.
+    """
+    grid = np.unique(np.concatenate([np.linspace(0.0, smooth.length, 2001), smooth.starts]))
+    slopes = np.maximum(np.abs(smooth(grid, 1)), 1e-9)
+    # On the grid's own points and between them, so that no short corner is missed.
+    middles = np.minimum(grid + 1e-9, smooth.length)
+    bends = np.maximum(np.abs(smooth(grid, 2)), np.abs(smooth(middles, 2)))
+    bends = np.maximum(bends, np.roll(bends, 1, axis=0))
+    caps = np.minimum(
+        (velocity / slopes).min(axis=1) ** 2, (0.5 * acceleration / np.maximum(bends, 1e-9)).min(axis=1)
+    )
+    ramp = float((0.5 * acceleration / slopes.max(axis=0)).min())
+    squares, gains = caps.copy(), 2 * ramp * np.diff(grid)
+    squares[0] = squares[-1] = 0.0
+    for k in range(len(gains)):
+        squares[k + 1] = min(squares[k + 1], squares[k] + gains[k])
+    for k in range(len(gains) - 1, -1, -1):
+        squares[k] = min(squares[k], squares[k + 1] + gains[k])
+    return grid, np.sqrt(squares)
 
 
 def _sampled(
@@ -259,15 +274,19 @@ def _tool_stretch(positions: Array, kinematics: Kinematics) -> float:
 
 
 def _distinct(path: Array) -> Array:
-    """Waypoints without those that repeat the one before."""
+    """Waypoints without those next to the one before, which leave no room for a corner."""
+    if np.linalg.norm(path - path[0], axis=1).max() < SAME:
+        return path[:1]
     keep = [0]
-    for k in range(1, len(path)):
-        if np.linalg.norm(path[k] - path[keep[-1]]) > SAME:
+    for k in range(1, len(path) - 1):
+        if np.linalg.norm(path[k] - path[keep[-1]]) > NEAR:
             keep.append(k)
-    kept: Array = path[keep]
-    if len(kept) > 1:
-        kept[-1] = path[-1]  # the goal itself, not one within a micrometre of it
-    return kept
+    if len(keep) > 1 and np.linalg.norm(path[-1] - path[keep[-1]]) <= NEAR:
+        keep.pop()
+    if np.linalg.norm(path[-1] - path[keep[-1]]) < SAME:
+        return path[keep]
+    distinct: Array = path[[*keep, len(path) - 1]]
+    return distinct
 
 
 class _Geometry:
