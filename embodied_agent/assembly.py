@@ -34,7 +34,7 @@ class Setup:
         seconds: Longest run.
     """
 
-    scene: Any = "tabletop"
+    scene: Any = "blocks"
     seed: int = 0
     robot: str = "panda"
     planner: str = "builtin"

@@ -63,7 +63,7 @@ def main_options(
 @app.command(epilog=EXIT_CODES)
 def run(
     task: Annotated[str, typer.Argument(help='What to do, e.g. "put the red cube in the bowl".')],
-    scene: Annotated[str, typer.Option(help="Scene file, name in configs/scenes, or tabletop.")] = "tabletop",
+    scene: Annotated[str, typer.Option(help="Scene file, name in configs/scenes, or tabletop.")] = "blocks",
     seed: Seed = 0,
     robot: Robot = "panda",
     planner: Planner = "builtin",
@@ -99,7 +99,7 @@ def run(
 @app.command(epilog=EXIT_CODES)
 def plan(
     task: Annotated[str, typer.Argument(help="What to do.")],
-    scene: Annotated[str, typer.Option(help="Scene file, name in configs/scenes, or tabletop.")] = "tabletop",
+    scene: Annotated[str, typer.Option(help="Scene file, name in configs/scenes, or tabletop.")] = "blocks",
     seed: Seed = 0,
     robot: Robot = "panda",
     planner: Planner = "builtin",
@@ -248,6 +248,7 @@ def bench_latency(
     planner: Planner = "builtin",
     planner_url: PlannerUrl = "",
     model: Model = "",
+    perception: Perception = "camera",
     as_json: Json = False,
 ) -> None:
     """Planner, first motion, perception, motion planning, physics, memory: p50 and p95.
@@ -256,7 +257,7 @@ def bench_latency(
     """
     from embodied_agent.console.benching import show_latency
 
-    show_latency(repeats, seed, robot, planner, planner_url, model, as_json=as_json)
+    show_latency(repeats, seed, robot, planner, planner_url, model, perception, as_json=as_json)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -33,7 +33,7 @@ class RunOptions:
     """The options of `run`; see its --help."""
 
     task: str
-    scene: str = "tabletop"
+    scene: str = "blocks"
     seed: int = 0
     robot: str = "panda"
     planner: str = "builtin"
