@@ -75,12 +75,16 @@ def _print_table(name: str, records: list[EpisodeRecord]) -> None:
 
 
 def show_latency(
-    repeats: int, seed: int, robot: str, planner: str, planner_url: str, model: str, *, as_json: bool
+    repeats: int, seed: int, robot: str, planner: str, planner_url: str, model: str, perception: str, *, as_json: bool
 ) -> None:
     """Measure speed and print it."""
     from embodied_agent.benchmark.latency import measure
 
-    result = measure(repeats, seed, robot, planner, planner_url, model)
+    console = Console(stderr=True)
+    with console.status("loading"):
+        result = measure(
+            repeats, seed, robot, planner, planner_url, model, perception, lambda words: console.print(words, style="dim")
+        )
     if as_json:
         print(json.dumps(result))
         return
@@ -93,3 +97,5 @@ def show_latency(
         met = {True: "[green]met[/]", False: "[red]not met[/]", None: ""}[row["met"]]
         table.add_row(row["what"], str(row["n"]), row["p50_text"], row["p95_text"], row["target"], met)
     Console().print(table)
+    for key, reason in result["missing"].items():
+        console.print(f"not measured everywhere: {key}: {reason}", markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from embodied_agent.errors import EmbodiedAgentError
+from embodied_agent.errors import CameraError, EmbodiedAgentError
 
 PACKAGES = {
     "mujoco": ("mujoco", "mink", "daqp", "ompl", "toppra", "ruckig", "open3d", "cv2", "scipy", "gymnasium",
@@ -84,29 +84,14 @@ def _tried(what: str, test: Callable[[], str], remedy: str) -> Finding:
 
 
 def _render() -> str:
-    import time
+    from embodied_agent.robots.catalog import make
 
-    import mujoco
-    import numpy as np
-
-    model = mujoco.MjModel.from_xml_string(
-        '<mujoco><worldbody><light pos="0 0 3"/><geom type="box" size=".1 .1 .1" rgba="1 0 0 1"/>'
-        '<camera name="c" pos="0 0 1"/></worldbody></mujoco>'
-    )
-    data = mujoco.MjData(model)
-    mujoco.mj_forward(model, data)
-    renderer = mujoco.Renderer(model, 48, 64)
-    try:
-        renderer.update_scene(data, camera="c")
-        start = time.perf_counter()
-        picture = renderer.render()
-        took = time.perf_counter() - start
-    finally:
-        renderer.close()
-    middle = picture[24, 32].astype(int)
-    if middle[0] < 60 or middle[0] < 2 * middle[1] or not np.isfinite(took):
-        raise RuntimeError(f"a red box renders as {middle.tolist()}")
-    return f"works with MUJOCO_GL={os.environ.get('MUJOCO_GL', 'default')}"
+    with make("mujoco", "panda", "tabletop", seed=0) as backend:
+        frame = backend.capture(backend.cameras[0])
+    height, width = frame.depth.shape
+    if frame.rgb.std() < 5 or not (frame.depth > 0).any():
+        raise CameraError(f"the picture of {width} x {height} pixels is empty")
+    return f"{width} x {height} pixels with depth, MUJOCO_GL={os.environ.get('MUJOCO_GL', 'unset')}"
 
 
 def _library() -> str:
