@@ -152,6 +152,7 @@ class Agent:
         return self._accepted(going, view)
 
     def _attempts(self, going: _Run, context: Context, told: Listeners) -> None:
+        before: tuple[Program, Outcome] | None = None
         while True:
             try:
                 program, plan = self._accepted(going, context.view)
@@ -162,14 +163,25 @@ class Agent:
             told.planned(program, plan)
             if not told.consent(program):
                 raise Cancelled("the person did not agree to the program")
-            outcome = self._execute(going, program, context, told)
+            done = _already_done(program, *before) if before is not None else frozenset()
+            variables = before[1].variables if before is not None and done else {}
+            outcome = self._execute(going, program, context, told, done, variables)
+            before = (program, outcome)
             going.verdict = outcome.verdict
             going.message = outcome.message or _why(outcome)
             if outcome.verdict != account.FAILED or len(going.plans) >= self.budgets.plans:
                 return
             going.failures.append(_failure(going.program, outcome))
 
-    def _execute(self, going: _Run, program: Program, context: Context, told: Listeners) -> Outcome:
+    def _execute(
+        self,
+        going: _Run,
+        program: Program,
+        context: Context,
+        told: Listeners,
+        done: frozenset[str],
+        variables: Mapping[str, Any],
+    ) -> Outcome:
         known = library()
 
         def emit(event: Event) -> None:
@@ -186,6 +198,8 @@ class Agent:
             deadline=going.start + self.budgets.seconds,
             cancel=self.cancel,
             budget=Budget(steps=self.budgets.steps),
+            skip=done,
+            variables=variables,
         )
 
     def _accepted(self, going: _Run, view: View) -> tuple[Program, Plan]:
@@ -271,6 +285,20 @@ def checked_command(command: Command) -> Command:
     if not any(c.isalnum() for c in text):
         raise CommandRefused('the command is empty; say what to do, e.g. "put the red cube in the bowl"')
     return Command(text, command.points, command.camera)
+
+
+def _already_done(program: Program, last: Program, outcome: Outcome) -> frozenset[str]:
+    """Paths of the task's statements that the last program did and the repaired one repeats.
+
+    Only the part from the failed statement on is run again: units that were done stay done.
+    """
+    statements = outcome.path.split(".")
+    if len(statements) < 2 or not statements[1].split("[")[0].isdigit():
+        return frozenset()
+    count = int(statements[1].split("[")[0]) - 1
+    if program.task.body[:count] != last.task.body[:count]:
+        return frozenset()
+    return frozenset(statement.path for statement in program.task.body[:count])
 
 
 def _failure(program: str, outcome: Outcome) -> Failure:
