@@ -19,7 +19,7 @@ from embodied_agent.mllm.instances import Instances, find_instances, full_mask
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.mask import point_of
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, stack_scenes
-from embodied_agent.mllm.objects import Seen, describe, point_features
+from embodied_agent.mllm.objects import Float, Seen, describe, point_features
 from embodied_agent.mllm.picture import Picture, picture_from_frame
 from embodied_agent.mllm.tokenizer import ProgramTokenizer
 from embodied_agent.mllm.vision import Dense, stack_inputs
@@ -101,8 +101,7 @@ class BuiltinModel:
         """
         with torch.inference_mode():
             looked = self._look(frame)
-            memory = self._fuse(phrase, looked, tuple(points))
-            link = Writer(self.network, self.tokenizer, memory).ground(self.tokenizer.find)
+            link = self.find(phrase, looked.seen, self._clicked(looked, tuple(points)))
             return self._grounding(looked, link, refine=True)
 
     def plan(
@@ -126,21 +125,46 @@ class BuiltinModel:
         with torch.inference_mode():
             looked = self._look(frames[0])
             seen = time.perf_counter()
-            memory = self._fuse(command.text, looked, command.points)
+            clicked = self._clicked(looked, command.points)
+            text, links, timings = self.compose(command.text, looked.seen, clicked, grammar, again)
+            groundings = tuple(self._grounding(looked, link, refine=False) for link in links)
+        timings |= {"vision_s": seen - start, "total_s": time.perf_counter() - start}
+        return Written(text, groundings, timings)
+
+    def compose(
+        self, text: str, seen: Seen, clicked: Float, grammar: str = "", again: bool = False
+    ) -> tuple[str, list[Link], dict[str, float]]:
+        """Write a program from visual tokens; `plan` without the looking.
+
+        Args:
+            text: The command.
+            seen: Visual tokens of the scene.
+            clicked: Clicked points as `point_features` gives them, (P, 5).
+            grammar, again: As for `plan`.
+
+        Returns:
+            Program, links in the order of the phrases, and seconds by part.
+        """
+        start = time.perf_counter()
+        with torch.inference_mode():
+            memory = self.fuse(text, seen, clicked)
             read = time.perf_counter()
             writer = Writer(self.network, self.tokenizer, memory)
             links, hidden = writer.ground_all(self.tokenizer.again if again else self.tokenizer.start)
             grounded = time.perf_counter()
-            text = writer.program(hidden, self._grammar.matcher(grammar) if grammar else None)
-            done = time.perf_counter()
-            groundings = tuple(self._grounding(looked, link, refine=False) for link in links)
+            program = writer.program(hidden, self._grammar.matcher(grammar) if grammar else None)
         timings = {
-            "vision_s": seen - start, "words_s": read - seen, "ground_s": grounded - read,
-            "decode_s": done - grounded, "masking_s": writer.timer.masking,
-            "total_s": time.perf_counter() - start, "tokens": float(writer.timer.tokens),
+            "words_s": read - start, "ground_s": grounded - read, "decode_s": time.perf_counter() - grounded,
+            "masking_s": writer.timer.masking, "tokens": float(writer.timer.tokens),
             "steps": float(writer.timer.steps),
         }  # fmt: skip
-        return Written(text, groundings, timings)
+        return program, links, timings
+
+    def find(self, phrase: str, seen: Seen, clicked: Float) -> Link:
+        """Ground one phrase among visual tokens; `ground` without the looking."""
+        with torch.inference_mode():
+            memory = self.fuse(phrase, seen, clicked)
+            return Writer(self.network, self.tokenizer, memory).ground(self.tokenizer.find)
 
     def _look(self, frame: Frame) -> Looked:
         if self._last is not None and self._last.frame is frame:
@@ -152,17 +176,24 @@ class BuiltinModel:
         self._last = Looked(frame, picture, dense, instances, seen)
         return self._last
 
-    def _fuse(self, text: str, looked: Looked, points: tuple[tuple[float, float], ...]) -> Memory:
+    def _clicked(self, looked: Looked, points: tuple[tuple[float, float], ...]) -> Float:
+        most = self.network.settings.max_points
+        if len(points) > most:
+            raise CommandRefused(f"{len(points)} points were clicked; the model reads {most}")
+        camera = looked.frame.camera
+        return point_features(looked.picture, points, camera.width, camera.height)
+
+    def fuse(self, text: str, seen: Seen, clicked: Float) -> Memory:
+        """What the decoder reads of a command in sight of a scene.
+
+        Raises:
+            CommandRefused: The command is empty or too long.
+        """
         text = " ".join(text.split())
         if not text:
             raise CommandRefused("the command is empty")
-        settings = self.network.settings
-        if len(points) > settings.max_points:
-            raise CommandRefused(f"{len(points)} points were clicked; the model reads {settings.max_points}")
         words = self._words.read([text])
-        frame = looked.frame
-        clicked = point_features(looked.picture, points, frame.camera.width, frame.camera.height)
-        scenes = stack_scenes([looked.seen], [clicked], settings)
+        scenes = stack_scenes([seen], [clicked], self.network.settings)
         tokens = self._sentences(words.pieces)
         return self.network.fuse(tokens, words.letters, words.pieces != 0, scenes)
 

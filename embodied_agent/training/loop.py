@@ -24,7 +24,8 @@ class Stage:
 
     Attributes:
         name: Of its checkpoint and its curve.
-        minutes: Budget; the learning rate follows the clock, so a busy machine still ends well.
+        minutes: Budget, which the learning rate follows. On CPUs it is processor time divided by
+            the number of threads: other work on the machine makes a stage later, not worse.
         rate: Highest learning rate.
         step: (step number, progress 0..1) -> the parts of the loss of one fresh batch.
         parts: Modules that are trained.
@@ -90,7 +91,7 @@ def run_stage(
     with _progress() as progress:
         task = progress.add_task(stage.name, total=budget, completed=int(used), note="")
         while used < budget:
-            start = time.monotonic()
+            start = _clock(device)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(used / budget, stage.rate)
             with torch.autocast(device.type, torch.bfloat16):
@@ -99,7 +100,7 @@ def run_stage(
             if not torch.isfinite(loss):
                 optimizer.zero_grad(set_to_none=True)
                 step += 1
-                used += time.monotonic() - start
+                used += _clock(device) - start
                 continue
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(weights, 1.0)
@@ -107,7 +108,7 @@ def run_stage(
             optimizer.zero_grad(set_to_none=True)
             average.update(network, step)
             step += 1
-            used += time.monotonic() - start
+            used += _clock(device) - start
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + float(value)
             counted += 1
@@ -125,6 +126,13 @@ def run_stage(
     network.load_state_dict(average.state)
     _save(path, network, average, optimizer, step, used, curve, done=True)
     return curve
+
+
+def _clock(device: torch.device) -> float:
+    """[s]; only differences mean something."""
+    if device.type == "cpu":
+        return time.process_time() / torch.get_num_threads()
+    return time.monotonic()
 
 
 def _save(
