@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from embodied_agent.benchmark.metrics import EpisodeRecord, by_family, figures
+from embodied_agent.benchmark.metrics import COMBINATIONS, EpisodeRecord, by_family, figures
 from embodied_agent.benchmark.report import benchmark_html
-from embodied_agent.benchmark.runner import BenchOptions, machine, run_bench, run_combinations, summary
+from embodied_agent.benchmark.runner import BenchOptions, machine, run_combinations, summary
+from embodied_agent.errors import Cancelled
 from embodied_agent.record import write_whole
 
 
@@ -35,12 +36,11 @@ def bench_families(options: BenchOptions, out: Path, workers: int, *, combinatio
                     markup=False, highlight=False, soft_wrap=True,
                 )  # fmt: skip
 
-        if combinations:
-            records = run_combinations(options, out, workers, told)
-        else:
-            folder = out / options.combination.replace(" ", "")
-            name = options.combination
-            records = {name: run_bench(options, folder, workers, lambda r, d, t: told(name, r, d, t))}
+        chosen = COMBINATIONS if combinations else ()
+        try:
+            records = run_combinations(options, out, workers, told, chosen)
+        except KeyboardInterrupt:
+            raise Cancelled(f"cancelled; the same command goes on where this one was, in {out}") from None
     result = summary(options, records)
     write_whole(out / "summary.json", json.dumps(result, indent=1) + "\n")
     films = sorted(out.glob("*/films/*/video.mp4"))

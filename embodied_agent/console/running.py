@@ -19,7 +19,7 @@ from rich.text import Text
 
 from embodied_agent.account import Account
 from embodied_agent.console.live import LiveTree
-from embodied_agent.errors import BadInput, CommandRefused
+from embodied_agent.errors import BadInput, Cancelled, CommandRefused
 from embodied_agent.record import Recorder, plain
 from embodied_agent.types import Command, Frame
 
@@ -50,9 +50,10 @@ class RunOptions:
 
 @dataclass
 class Progress:
-    """How far a run has come: the node that started last, "" before the first."""
+    """How far a run has come: the node that started last, "" before the first; and whether Ctrl-C came."""
 
     path: str = ""
+    interrupted: bool = False
 
 
 def command_of(options: RunOptions) -> Command:
@@ -92,6 +93,8 @@ def run_task(options: RunOptions) -> int:
     console = Console(stderr=True)
     try:
         account = _run(options, command, console)
+    except KeyboardInterrupt:
+        raise Cancelled("cancelled; the robot holds where it is") from None
     finally:
         if options.out is not None and (options.out / "events.jsonl").is_file():
             from embodied_agent.report import write_report
@@ -241,7 +244,8 @@ def _interruptible(agent: Any, progress: Progress) -> Iterator[None]:
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if agent.cancel.is_set() or not progress.path:
+        again, progress.interrupted = progress.interrupted, True
+        if again or not progress.path:
             raise KeyboardInterrupt
         agent.cancel.set()
         agent.backend.stop()
@@ -254,6 +258,10 @@ def _interruptible(agent: Any, progress: Progress) -> Iterator[None]:
         return
     try:
         yield
+    except Exception as error:
+        if progress.interrupted:  # a library that was interrupted while it loads says something else
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
