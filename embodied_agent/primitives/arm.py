@@ -17,6 +17,7 @@ from embodied_agent.control.safety import Supervisor
 from embodied_agent.control.spheres import BodySpheres
 from embodied_agent.control.straight import follow_poses
 from embodied_agent.control.trajectory import parameterize
+from embodied_agent.primitives.move import turned
 from embodied_agent.types import Array, Grasp, JointTrajectory, Motion, Pose, Result, RobotState
 
 FREE_SPEED = 1.4  # [m/s] of the tool in free motion, where joint limits allow more
@@ -243,16 +244,6 @@ class Arm:
             "tracking_error": round(motion.tracking_error, 4),
             "peak_force": round(motion.peak_force, 1),
         }
-
-
-def turned(pose: Pose, angle: float, steps: int = 24) -> list[Pose]:
-    """Poses that turn a tool about world z by `angle` [rad] in place, without the first."""
-    poses = []
-    for share in np.linspace(0.0, 1.0, steps + 1)[1:]:
-        half = share * angle / 2
-        turn = Pose(np.zeros(3), np.array([np.cos(half), 0.0, 0.0, np.sin(half)]))
-        poses.append(Pose(pose.position, (turn @ Pose(np.zeros(3), pose.quaternion)).quaternion))
-    return poses
 
 
 def _box(held: Any) -> HeldBox | None:

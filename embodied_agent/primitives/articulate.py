@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 
 from embodied_agent.perception import articulation, states
-from embodied_agent.primitives.arm import turned
 from embodied_agent.primitives.context import Context
-from embodied_agent.primitives.move import CONTACT, PREGRASP
+from embodied_agent.primitives.move import CONTACT, PREGRASP, turned
 from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Range, Type, Unit
 from embodied_agent.types import Array, Joint, Object, Result

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embodied_agent.perception.grasps import propose
 from embodied_agent.perception.hand import Hand
-from embodied_agent.primitives.arm import Arm
-from embodied_agent.primitives.view import View
 from embodied_agent.types import Array, Command, Grasp, Object, Pose
+
+if TYPE_CHECKING:  # signatures are needed where no simulator is installed
+    from embodied_agent.primitives.arm import Arm
+    from embodied_agent.primitives.view import View
 
 
 @dataclass(frozen=True)

@@ -112,3 +112,13 @@ def _tool_for(context: Context, spot: Pose) -> Pose | Result:
 
 def _force(context: Context) -> float | None:
     return context.preferences.max_force
+
+
+def turned(pose: Pose, angle: float, steps: int = 24) -> list[Pose]:
+    """Poses that turn a tool about world z by `angle` [rad] in place, without the first."""
+    poses = []
+    for share in np.linspace(0.0, 1.0, steps + 1)[1:]:
+        half = share * angle / 2
+        turn = Pose(np.zeros(3), np.array([np.cos(half), 0.0, 0.0, np.sin(half)]))
+        poses.append(Pose(pose.position, (turn @ Pose(np.zeros(3), pose.quaternion)).quaternion))
+    return poses
