@@ -94,6 +94,7 @@ def _mug(d: Dimensions) -> Shapes:
 
 def _bowl(d: Dimensions) -> Shapes:
     r, h, w = d.radius, d.height, d.wall
+    knee = (0.87 * r, 0.40 * h)  # where the solid wall turns steep
     curve = [(BOWL_FLAT * r, 0.0), (0.77 * r, 0.16 * h), (0.88 * r, 0.42 * h), (0.96 * r, 0.74 * h), (r, h)]
     outside = [(0, 0), *curve]
     inside = [(x - w, max(z, d.floor)) for x, z in reversed(curve)]
@@ -101,8 +102,8 @@ def _bowl(d: Dimensions) -> Shapes:
         Shape("mesh", surface=turned([*outside, *inside, (0, d.floor)], 48), solid=False, material="glossy"),
         Shape("cylinder", (BOWL_FLAT * r - w, 0.0006), (0, 0, d.floor), tint="inner", solid=False),
         Shape("cylinder", (BOWL_FLAT * r, d.floor / 2), (0, 0, d.floor / 2), drawn=False),
-        *ring_of_plates(_raised((BOWL_FLAT * r, 0.001), (0.87 * r, 0.40 * h), w), (0.87 * r, 0.40 * h), w, 16, STOUT),
-        *ring_of_plates((0.87 * r, 0.40 * h), (r, h), w, 16),
+        *ring_of_plates(_raised((BOWL_FLAT * r, 0.001), knee, w), knee, w, 16, STOUT),
+        *ring_of_plates(knee, (r, h), w, 16),
     )
 
 

@@ -159,6 +159,18 @@ def _rings(rings: Array) -> Surface:
     return Surface(vertices, triangles[areas > 1e-12])  # rings of radius 0 leave flat triangles
 
 
+def coarser(surface: Surface, cell: float) -> Surface:
+    """A surface with fewer triangles: vertices within one cube of side `cell` [m] become one."""
+    keys = np.round(surface.vertices / cell).astype(np.int64)
+    _, group, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    vertices = np.zeros((len(counts), 3))
+    np.add.at(vertices, group, surface.vertices)
+    faces = group[surface.faces]
+    real = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 0] != faces[:, 2])
+    return Surface(vertices / counts[:, None], np.unique(faces[real], axis=0).astype(np.int32))
+
+
 def ring_of_plates(
     lower: tuple[float, float], upper: tuple[float, float], wall: float, plates: int, solid: float = 0.0
 ) -> list[Shape]:

@@ -25,11 +25,12 @@ from sim.fixtures import PARTS, Part, add_fixture, joint_value
 from sim.objects import contact_of, object_shapes
 from sim.placement import rest_places
 from sim.scene import CameraSpec, FixtureSpec, ObjectSpec, Scene
-from sim.shapes import add_materials, add_shapes, shaded, turn_z
+from sim.shapes import Surface, add_materials, add_shapes, coarser, shaded, turn_z
 from sim.surfaces import add_surroundings
 
 TIMESTEP = 0.002  # [s]: grasps stay firm, and a 100 Hz tick is five steps
 ROBOT = "robot/"
+FINE_MESH, MESH_CELL = 1500, 0.005  # triangles of a robot's mesh that are too many; grid that thins it [m]
 NEAR, FAR = 0.01, 8.0  # clipping planes of every camera [m]
 
 
@@ -181,7 +182,15 @@ def empty_world(cameras: tuple[CameraSpec, ...]) -> Any:
 
 def attach_robot(spec: Any, robot: RobotDescription) -> None:
     """Put the robot's base at the origin, its names prefixed by "robot/"."""
-    spec.attach(robot_spec(robot), prefix=ROBOT, frame=spec.worldbody.add_frame())
+    child = robot_spec(robot)
+    drawn = {geom.meshname for geom in child.geoms if geom.contype == 0 and geom.meshname}
+    for mesh in child.meshes:
+        # Makers' meshes have ten times the triangles that a picture of 640x480 shows.
+        if mesh.name in drawn and len(mesh.userface) > 3 * FINE_MESH:
+            fine = Surface(np.reshape(mesh.uservert, (-1, 3)), np.reshape(mesh.userface, (-1, 3)))
+            coarse = coarser(fine, MESH_CELL)
+            mesh.uservert, mesh.userface = coarse.vertices.ravel(), coarse.faces.ravel()
+    spec.attach(child, prefix=ROBOT, frame=spec.worldbody.add_frame())
 
 
 def add_object(

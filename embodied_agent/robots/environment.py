@@ -115,7 +115,7 @@ class TabletopEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         done = self._done is not None and bool(self._done(truth))
         return self._observe(), float(done), done, False, {"truth": truth}
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The overhead picture in "rgb_array" mode."""
         return self.backend.picture(self.backend.cameras[0], 640, 480) if self.render_mode else None
 

@@ -73,6 +73,9 @@ class MujocoBackend(Backend):
         self.recording = recording
         self._renderer: Renderer | None = None
         self._world: World | None = None
+        self.scene: Scene = scene
+        self.model: Any = None
+        self._colors: Any = None
         self._closed = False
         self.reset(scene, seed)
 
@@ -84,7 +87,7 @@ class MujocoBackend(Backend):
             self._drop_renderer()
             self._world = build_world(scene, self.description)
         self.scene = scene
-        self.world: World = self._world
+        self.world = self._world
         self.model = self.world.model
         self._colors = self.model.geom_rgba.copy()
         self.data = self.world.start()
@@ -180,12 +183,13 @@ class MujocoBackend(Backend):
         """
         self._ensure_open()
         goal = np.clip(positions, self.description.lower, self.description.upper)
-        self._grip_width = float(np.clip(width, 0.0, self.description.gripper.max_width))
+        width = float(np.clip(width, 0.0, self.description.gripper.max_width))
         ticks = max(1, round(seconds / TICK))
         start, speed = self._arm_target.copy(), (goal - self._arm_target) / (ticks * TICK)
         parts = (np.arange(1, ticks * STEPS + 1) / (ticks * STEPS))[:, None]
         targets = self.description.servo_target(start + parts * (goal - start), speed)
         for tick in range(ticks):
+            self._grip_width += float(np.clip(width - self._grip_width, -FINGER_SPEED * TICK, FINGER_SPEED * TICK))
             self._tick(targets[tick * STEPS : (tick + 1) * STEPS])
         self._arm_target = goal
         return self.state()
