@@ -65,6 +65,7 @@ def test_cube_is_lifted_held_for_30_seconds_and_put_into_a_bowl(made: list[Mujoc
     assert np.hypot(x - 0.45, y - 0.15) < 0.06 and z < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["small", "large"])
 @pytest.mark.parametrize("kind", ["cube", "cylinder", "ball", "can", "bottle", "apple", "lemon", "banana", "mug"])
 def test_kind_is_held_across(made: list[MujocoBackend], kind: str, size: str) -> None:
@@ -78,6 +79,7 @@ def test_kind_is_held_across(made: list[MujocoBackend], kind: str, size: str) ->
     assert _height(hand, name) > 0.15, "it slipped out of the hand"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["small", "large"])
 @pytest.mark.parametrize("kind", ["bowl", "plate", "box", "bin", "mug"])
 def test_kind_is_held_at_the_rim(made: list[MujocoBackend], kind: str, size: str) -> None:
