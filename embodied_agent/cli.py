@@ -192,15 +192,24 @@ def replay(
     replay_run(folder, only_report=report, speed=speed)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
-def train(context: typer.Context) -> None:
+@app.command()
+def train(
+    preset: Annotated[str, typer.Option(help="cpu (2.5 hours on 2 cores), accelerator, or smoke.")] = "cpu",
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Total of the training stages; the preset's if left out.")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Data and checkpoints; a second call goes on there.")] = Path("data"),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the finished weights; DATA/weights if left out.")
+    ] = None,
+) -> None:
     """Train the built-in model from scratch on scenes that this project renders; resumes.
 
-    Example: embodied-agent train --out runs/model
+    Example: embodied-agent train --preset cpu --data data --out runs/model
     """
-    from embodied_agent.training.train import main as train_main
+    from embodied_agent.console.serving import train_model
 
-    raise typer.Exit(train_main(context.args) or 0)
+    train_model(preset, minutes, data, out)
 
 
 @bench.command("tabletop", epilog=EXIT_CODES)

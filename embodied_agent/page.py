@@ -130,7 +130,8 @@ def picture(path: Path, caption: str) -> str:
     """An embedded picture; nothing if the file is not there."""
     if not path.is_file():
         return ""
-    return f'<figure><img alt="{text(caption)}" src="{data_uri(path)}"><figcaption>{text(caption)}</figcaption></figure>'
+    words = text(caption)
+    return f'<figure><img alt="{words}" src="{data_uri(path)}"><figcaption>{words}</figcaption></figure>'
 
 
 def film(path: Path, caption: str) -> str:

@@ -20,7 +20,7 @@ from embodied_agent.program.parse import parse
 from embodied_agent.record import Recorder
 from embodied_agent.report import write_report
 
-FILM = {"width": 320, "height": 240, "period": 1.0 / 8.0}
+FILM_PERIOD = 1.0 / 8.0  # [s] of simulated time between two pictures
 
 
 def run_episode(episode: Episode, setup: Setup, minds: Minds, film: Path | None = None) -> EpisodeRecord:
@@ -119,7 +119,7 @@ def _recording(recorder: Recorder | None) -> Any:
         return None
     from embodied_agent.robots.mujoco import Recording
 
-    return Recording(lambda time, rgb: recorder.film(rgb), **FILM)
+    return Recording(lambda time, rgb: recorder.film(rgb), width=320, height=240, period=FILM_PERIOD)
 
 
 def _listeners(recorder: Recorder | None) -> Listeners:

@@ -33,7 +33,8 @@ def benchmark_html(records: Records, facts_of_run: Mapping[str, Any], films: Seq
     return page(
         "Tabletop benchmark",
         [
-            f'<header><p class="soft">tabletop benchmark</p><h1>{text(main)}: {text(overall.success)} success</h1>',
+            '<header><p class="soft">tabletop benchmark</p>'
+            f"<h1>{text(main)}: {text(overall.success)} success</h1>",
             _banner(main),
             facts([(key, value) for key, value in facts_of_run.items() if key != "versions"]) + "</header>",
             section("By family", _explanation(), family_table(families, overall), _success_plot(families)),

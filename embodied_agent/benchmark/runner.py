@@ -60,8 +60,9 @@ class BenchOptions:
     def like(self, combination: str) -> BenchOptions:
         """The same episodes with another planner and perception."""
         planner, perception = combination.split(" x ")
-        mine = {} if planner == self.planner else {"planner_url": "", "model": ""}
-        return replace(self, planner=planner, perception=perception, **mine)
+        if planner == self.planner:
+            return replace(self, perception=perception)
+        return replace(self, planner=planner, perception=perception, planner_url="", model="")
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,15 @@ def _print_table(name: str, records: list[EpisodeRecord]) -> None:
 
 
 def show_latency(
-    repeats: int, seed: int, robot: str, planner: str, planner_url: str, model: str, perception: str, *, as_json: bool
+    repeats: int,
+    seed: int,
+    robot: str,
+    planner: str,
+    planner_url: str,
+    model: str,
+    perception: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Measure speed and print it."""
     from embodied_agent.benchmark.latency import measure
@@ -83,7 +91,14 @@ def show_latency(
     console = Console(stderr=True)
     with console.status("loading"):
         result = measure(
-            repeats, seed, robot, planner, planner_url, model, perception, lambda words: console.print(words, style="dim")
+            repeats,
+            seed,
+            robot,
+            planner,
+            planner_url,
+            model,
+            perception,
+            lambda words: console.print(words, style="dim"),
         )
     if as_json:
         print(json.dumps(result))

@@ -71,6 +71,12 @@ class Drawing:
             yield from self._lines(child, depth + 1)
 
 
+def _worth_a_line(event: Event) -> bool:
+    """The end of a part of the task itself, not of a skill's inside."""
+    ended = event.kind != "started" and not event.source
+    return ended and (event.level in TOLD or event.kind == "failed")
+
+
 def _note(event: Event) -> str:
     notes = []
     if event.kind in ("succeeded", "failed", "cancelled") and event.duration >= 0.05:
@@ -126,9 +132,8 @@ class LiveTree:
         if event.get("type") == "plan":
             for line in self._drawing.lines():
                 self._print(line)
-        elif told is not None and told.kind != "started" and (told.level in TOLD or told.kind == "failed"):
-            if not told.source:
-                self._print(Line(told.path.count("."), told.kind, told.label, _note(told)))
+        elif told is not None and _worth_a_line(told):
+            self._print(Line(told.path.count("."), told.kind, told.label, _note(told)))
 
     def pause(self) -> None:
         """Stop redrawing, so that a question can be asked."""

@@ -105,6 +105,7 @@ def run_task(options: RunOptions) -> int:
 
 
 def _run(options: RunOptions, command: Command, console: Console) -> Account:
+    account: Account
     with ExitStack() as stack:
         recorder = stack.enter_context(Recorder(options.out)) if options.out is not None else None
         tree = stack.enter_context(LiveTree(console))

@@ -236,7 +236,8 @@ class OpenAIPlanner:
             timings = {"request_s": time.perf_counter() - start, **answer.timings}
             return Plan(text, answer.grounding, timings)
         raise PlannerError(
-            f"{self.settings.base}: model {self._model!r} wrote no program: {problem}; it said {answer.text[:80]!r}"
+            f"{self.settings.base}: model {self._model!r} wrote no program: {problem}; "
+            f"it said {answer.text[:80]!r}"
         )
 
     def _program(self, said: str, request: PlanRequest) -> str:

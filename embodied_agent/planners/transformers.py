@@ -284,8 +284,9 @@ def _libraries() -> tuple[Any, Any, Any]:
             f"planner transformers needs torch and transformers ({_first_line(error)}): "
             "pip install 'embodied_agent[mllm]'"
         ) from None
-    logging.set_verbosity_error()  # its remarks and bars would tear the live tree apart
-    logging.disable_progress_bar()
+    quiet: Any = logging  # its remarks and bars would tear the live tree apart
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
     return torch, AutoModelForImageTextToText, AutoProcessor
 
 

@@ -53,7 +53,12 @@ class Program:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        self.options = ["--planner", "openai", "--planner-url", f"http://127.0.0.1:{self.server.server_address[1]}"]
+        self.options = [
+            "--planner",
+            "openai",
+            "--planner-url",
+            f"http://127.0.0.1:{self.server.server_address[1]}",
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +162,8 @@ def test_scene_and_robot_that_are_no_text_are_refused(
     path.write_bytes(b"\xff\xfe\x00\x01")
     refused(capsys, ["run", "go", "--scene", str(path), "--perception", "truth", *server.options], 2, "UTF-8")
     refused(capsys, ["run", "go", "--robot", str(path), *server.options], 2, "UTF-8")
-    refused(capsys, ["run", "go", "--scene", str(tmp_path / "none.yaml"), *server.options, "--perception", "truth"],
+    none = str(tmp_path / "none.yaml")
+    refused(capsys, ["run", "go", "--scene", none, *server.options, "--perception", "truth"],
             2, "no such file")  # fmt: skip
 
 
@@ -204,7 +210,9 @@ def test_program_files_are_checked_with_places(capsys: pytest.CaptureFixture[str
     assert "accepted" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"\x00" * 100, b"(" * 50_000, b"x = " + b"9" * 900_000, b"#" * 2_000_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfe", b"\x00" * 100, b"(" * 50_000, b"x = " + b"9" * 900_000, b"#" * 2_000_000]
+)
 def test_files_that_are_no_program_are_refused_in_bounded_time(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, data: bytes
 ) -> None:
@@ -309,7 +317,7 @@ def test_interrupted_while_planning_ends_at_once(server: Program, tmp_path: Path
             time.sleep(0.05)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=10)
     finally:
         process.kill()
     assert process.returncode == 130
@@ -319,7 +327,7 @@ def test_interrupted_while_planning_ends_at_once(server: Program, tmp_path: Path
 
 def test_without_rendering_the_error_says_what_to_install(server: Program) -> None:
     process = start(["run", "go home", *BLOCKS, *server.options], MUJOCO_GL="disable")
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 5, err
     assert "error: " in err and "Traceback" not in err
     assert "MUJOCO_GL" in err or "libegl1" in err or "render" in err

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_prompt_is_as_reviewed() -> None:
 
 def test_pictures_come_before_the_command_and_points_are_drawn_in_their_camera_only() -> None:
     request = PlanRequest(Command("put this there", ((10, 20),)), (frame(), Frame(
-        frame().rgb, frame().depth, usual_camera(64, 48).__class__(**{**vars(frame().camera), "name": "wrist"}), 0.0
+        frame().rgb, frame().depth, replace(frame().camera, name="wrist"), 0.0
     )))  # fmt: skip
     content = messages(request)[1]["content"]
     pictures = [read_url(p["image_url"]["url"]) for p in content if p["type"] == "image_url"]

@@ -39,7 +39,12 @@ def make_worker(argument: int) -> Callable[[Any], Any]:
 def test_workers_that_crash_hang_or_raise_lose_only_their_job() -> None:
     jobs = [1, "crash", 2, "raise", 3, "hang", 4]
     ends = {str(done.job): done for done in run_jobs(make_worker, 10, jobs, 2, 4.0)}
-    assert {job: done.value for job, done in ends.items() if not done.error} == {"1": 10, "2": 20, "3": 30, "4": 40}
+    assert {job: done.value for job, done in ends.items() if not done.error} == {
+        "1": 10,
+        "2": 20,
+        "3": 30,
+        "4": 40,
+    }
     assert "exit code 7" in ends["crash"].error
     assert ends["raise"].error == "ValueError: no luck"
     assert "was ended" in ends["hang"].error
@@ -96,7 +101,10 @@ def test_oracle_episodes_run_are_filmed_resumed_and_reported(tmp_path: Path) -> 
     assert [record.error for record in records] == ["", ""]
     assert all(record.accepted and record.steps for record in records)
     assert (tmp_path / "films" / "turn-000000" / "video.mp4").stat().st_size > 1000
-    assert "disagrees" in (page := (tmp_path / "films" / "turn-000000" / "report.html").read_text()) or "agrees" in page
+    assert (
+        "disagrees" in (page := (tmp_path / "films" / "turn-000000" / "report.html").read_text())
+        or "agrees" in page
+    )
     again: list[str] = []
     assert run_bench(ORACLE, tmp_path, 1, lambda record, done, total: again.append(record.id)) == records
     assert not again
@@ -116,7 +124,7 @@ def test_page_puts_the_four_combinations_side_by_side() -> None:
     for name in COMBINATIONS:
         assert f">{name}</th>" in html
     assert "open &lt;it&gt;" in html
-    assert "src=\"http" not in html and "<script" not in html
+    assert 'src="http' not in html and "<script" not in html
 
 
 def test_page_of_an_ablation_says_so_and_the_default_does_not() -> None:

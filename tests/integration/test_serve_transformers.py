@@ -28,7 +28,7 @@ from embodied_agent.types import Command, Frame
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny_model import save_tiny_llava  # noqa: E402
+from tiny_model import save_tiny_llava
 
 PROGRAM = 'with task("go home"):\n    home()\n'
 # A small language keeps the prompt short: byte-level tokens are many.

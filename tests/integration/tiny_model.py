@@ -54,7 +54,8 @@ def save_tiny_llava(folder: Path, *, template: bool = True, says: str = "") -> P
     )  # fmt: skip
     text = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=32768, bos_token_id=1, eos_token_id=2,
+        num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=32768, bos_token_id=1,
+        eos_token_id=2,
         pad_token_id=3,
     )  # fmt: skip
     config = LlavaConfig(

@@ -56,7 +56,8 @@ class Stand:
 
             def do_GET(self) -> None:
                 if not models:
-                    return answer(self, b"Internal Server Error", 500)
+                    answer(self, b"Internal Server Error", 500)
+                    return
                 data = [{"id": name, "object": "model", "owned_by": owner} for name in models]
                 answer(self, {"object": "list", "data": data})
 
@@ -191,7 +192,7 @@ def test_json_that_is_no_program_is_refused(stand: Callable[..., Stand], documen
 
 def test_nonsense_to_the_end_is_a_planner_error_that_quotes_it(stand: Callable[..., Stand]) -> None:
     server = stand(lambda h, b: answer(h, chat("I am a teapot")))
-    with pytest.raises(PlannerError, match="wrote no program.*teapot"):
+    with pytest.raises(PlannerError, match=r"wrote no program.*teapot"):
         planner(server.url, rewrites=2).plan(request())
     assert len(server.asked) == 3
 
@@ -322,7 +323,7 @@ def test_one_of_several_models_must_be_chosen(stand: Callable[..., Stand]) -> No
 
 def test_a_server_that_cannot_list_its_models_needs_a_name(stand: Callable[..., Stand]) -> None:
     server = stand(lambda h, b: answer(h, chat(PROGRAM)), models=())
-    with pytest.raises(PlannerError, match="HTTP 500.*--model"):
+    with pytest.raises(PlannerError, match=r"HTTP 500.*--model"):
         planner(server.url).plan(request())
     assert planner(server.url, model="m").plan(request()).text == PROGRAM
 
