@@ -33,6 +33,7 @@ class DenseBatch:
         weights: Of each cell, small things count more, (B, h, w).
         centres: Heatmaps, (B, 22, h, w).
         offsets: To the own centre [cells], (B, 2, h, w).
+        sizes: Of the thing, relative to a cube; an error counts by that measure, (B, h, w).
         thing: Which cells belong to an instance, (B, h, w) bool.
         depth: True range [m], (B, h, w); 0 = unknown.
     """
@@ -43,6 +44,7 @@ class DenseBatch:
     weights: Tensor
     centres: Tensor
     offsets: Tensor
+    sizes: Tensor
     thing: Tensor
     depth: Tensor
 
@@ -133,6 +135,7 @@ def _targets(
         "weights": weight[labels],
         "centres": heat,
         "offsets": offsets,
+        "sizes": np.clip(np.sqrt(size) / 12.0, 0.7, 12.0).astype(np.float32)[labels],
         "thing": thing,
     }
 
@@ -159,7 +162,7 @@ def dense_loss(dense: Dense, batch: DenseBatch) -> dict[str, Tensor]:
     classes = (F.cross_entropy(dense.classes, batch.classes, reduction="none") * weights).sum() / total
     asked = batch.colors >= 0
     colors = dense.colors.permute(0, 2, 3, 1)[asked]
-    mine = weights * batch.thing
+    mine = weights * batch.thing / batch.sizes
     apart = (dense.offsets - batch.offsets).abs().sum(1) / OFFSET_SCALE
     known = batch.depth > 0
     return {

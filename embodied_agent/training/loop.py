@@ -110,7 +110,7 @@ def run_stage(
             step += 1
             used += _clock(device) - start
             for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + float(value)
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
             counted += 1
             if used - last_row >= 15 or used >= budget:
                 row = {"step": float(step), "seconds": used} | {k: v / counted for k, v in sums.items()}
@@ -118,7 +118,8 @@ def run_stage(
                 note = " ".join(f"{k} {v / counted:.3f}" for k, v in sums.items())
                 progress.update(task, completed=used, note=f"step {step} {note}")
                 if not progress.console.is_terminal:
-                    progress.console.print(f"{stage.name} {used:.0f}/{budget:.0f} s step {step} {note}")
+                    line = f"{stage.name} {used:.0f}/{budget:.0f} s step {step} {note}"
+                    progress.console.print(line, soft_wrap=True)
                 sums, counted, last_row = {}, 0, used
             if used - last_save >= SAVE_EVERY:
                 _save(path, network, average, optimizer, step, used, curve, done=False)

@@ -74,12 +74,23 @@ class Shots:
                 name: np.load(path / f"{name}.npy", mmap_mode="r")
                 for name in ("rgb", "depth", "labels", "camera")
             }
+            arrays["name"] = path.name
             arrays["rows"] = json.loads(gzip.decompress((path / "rows.json.gz").read_bytes()))
             self._where += [(len(self._parts), row) for row in range(len(arrays["rows"]))]
             self._parts.append(arrays)
 
     def __len__(self) -> int:
         return len(self._where)
+
+    def key(self, index: int) -> str:
+        """Folder and row of a shot: stays when other shards are added."""
+        part, row = self._where[index]
+        return f"{self._parts[part]['name']}/{row}"
+
+    def view(self, index: int) -> str:
+        """From where a shot was taken."""
+        part, row = self._where[index]
+        return str(self._parts[part]["rows"][row]["view"])
 
     def __getitem__(self, index: int) -> Shot:
         part, row = self._where[index]

@@ -182,6 +182,7 @@ def see_shots(
             rgb = augment_color(rgb, rng)
             depth, height = augment_depth(depth, height, rng)
             picture = _with_depth(shot, rgb, depth)
+        rgb = np.array(rgb)  # the shot's own is mapped from disk, read-only
         pictures.append(picture)
         inputs.append(stack_inputs(*(torch.from_numpy(a)[None] for a in (rgb, depth, height))))
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
@@ -221,9 +222,12 @@ def match_instances(shot: Shot, instances: Instances) -> dict[str, int]:
     return matched
 
 
-def save_tokens(path: Path, tokens: list[tuple[Seen, dict[str, int]]]) -> None:
-    """Visual tokens of many pictures in one file."""
-    seen = [item[0] for item in tokens]
+Tokens = dict[str, tuple[Seen, dict[str, int]]]
+
+
+def save_tokens(path: Path, tokens: Tokens) -> None:
+    """Visual tokens of many pictures in one file, by the keys of their shots."""
+    seen = [item[0] for item in tokens.values()]
     partial = path.with_suffix(".partial.npz")
     np.savez(
         partial,
@@ -232,18 +236,18 @@ def save_tokens(path: Path, tokens: list[tuple[Seen, dict[str, int]]]) -> None:
         pooled=np.concatenate([item.pooled for item in seen]).astype(np.float16),
         geometry=np.concatenate([item.geometry for item in seen]),
         grid=np.stack([item.grid for item in seen]).astype(np.float16),
-        names=np.frombuffer(json.dumps([item[1] for item in tokens]).encode(), dtype=np.uint8),
+        names=np.frombuffer(json.dumps([(key, item[1]) for key, item in tokens.items()]).encode(), dtype=np.uint8),
     )
     partial.rename(path)
 
 
-def load_tokens(path: Path) -> list[tuple[Seen, dict[str, int]]]:
+def load_tokens(path: Path) -> Tokens:
     """Inverse of `save_tokens`."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     names = json.loads(arrays["names"].tobytes())
     ends = np.cumsum(arrays["counts"])
-    result = []
+    result: Tokens = {}
     for index, (count, end) in enumerate(zip(arrays["counts"], ends, strict=True)):
         own = slice(int(end - count), int(end))
         seen = Seen(
@@ -252,5 +256,6 @@ def load_tokens(path: Path) -> list[tuple[Seen, dict[str, int]]]:
             arrays["geometry"][own],
             arrays["grid"][index].astype(np.float32),
         )
-        result.append((seen, names[index]))
+        key, token_of = names[index]
+        result[key] = (seen, token_of)
     return result

@@ -73,7 +73,7 @@ PRESETS = {
     "smoke": Preset(24, 40, (0.1, 0.1, 0.1, 0.05), 4, 8, 4),
 }
 _POOL = 4  # batches drawn at once in the language stages, to sort by length
-_RATES = {"look": 1.5e-3, "point": 6e-4, "write": 6e-4, "outline": 1e-3}
+_RATES = {"look": 1.5e-3, "point": 8e-4, "write": 8e-4, "outline": 1e-3}
 
 
 class Trainer:
@@ -125,8 +125,8 @@ class Trainer:
         self.network.eval()
 
     def tokens(self) -> list[Situation]:
-        """Stage 2: every picture as visual tokens, twice: plain, and as a worse camera sees it."""
-        return make_situations(self, "train", augmented=True)
+        """Stage 2: pictures as visual tokens."""
+        return make_situations(self, "train")
 
     def language(
         self, situations: list[Situation], imagined: list[dict[str, Any]], minutes: float, name: str
@@ -331,8 +331,12 @@ def train(
     return target
 
 
-def make_situations(trainer: Trainer, split: str, augmented: bool) -> list[Situation]:
-    """Look at every picture of a split; the tokens are kept beside the checkpoints."""
+def make_situations(trainer: Trainer, split: str) -> list[Situation]:
+    """Look at the pictures of a split; the tokens are kept beside the checkpoints.
+
+    Every picture of the fixed camera counts, of the other views one in three: commands are given
+    in sight of the fixed one. Half are seen as a worse camera would see them.
+    """
     from rich.progress import track
 
     from embodied_agent.training.dataset import episode_of
@@ -340,23 +344,24 @@ def make_situations(trainer: Trainer, split: str, augmented: bool) -> list[Situa
     shots = Shots(trainer.data / split)
     trainer.network.eval()
     path = trainer.data / f"tokens-{split}.npz"
-    passes: tuple[np.random.Generator | None, ...] = (None, trainer.rng) if augmented else (None,)
+    chosen = [i for i in range(len(shots)) if shots.view(i) == "overhead" or i % 9 < 3]
     if not path.is_file():
-        tokens: list[tuple[Seen, dict[str, int]]] = []
-        starts = range(0, len(shots), 8)
+        tokens: dict[str, tuple[Seen, dict[str, int]]] = {}
+        starts = range(0, len(chosen), 8)
         for start in track(starts, description=f"tokens {split}", console=Console(stderr=True)):
-            chosen = [shots[i] for i in range(start, min(start + 8, len(shots)))]
-            looks = [see_shots(trainer.network, chosen, trainer.settings, rng) for rng in passes]
-            tokens += [(look[row][0], look[row][2]) for row in range(len(chosen)) for look in looks]
+            batch = chosen[start : start + 8]
+            rng = trainer.rng if (start // 8) % 2 else None
+            looks = see_shots(trainer.network, [shots[i] for i in batch], trainer.settings, rng)
+            tokens |= {shots.key(i): (look[0], look[2]) for i, look in zip(batch, looks, strict=True)}
         save_tokens(path, tokens)
-    loaded = load_tokens(path)
     situations = []
-    for index in range(len(shots)):
-        shot = shots[index]
-        things, episode = visible_things(shot), episode_of(shot)
+    index_of = {shots.key(index): index for index in chosen}
+    for key, (seen, token_of) in load_tokens(path).items():
+        if key not in index_of:
+            continue
+        shot = shots[index_of[key]]
         natural = tuple((phrase, text, tuple(ids)) for phrase, text, ids in shot.natural)
-        for seen, token_of in loaded[index * len(passes) : (index + 1) * len(passes)]:
-            situations.append(Situation(seen, things, token_of, episode, natural))
+        situations.append(Situation(seen, visible_things(shot), token_of, episode_of(shot), natural))
     return situations
 
 
