@@ -31,7 +31,12 @@ ALLOWED = {
     ("assembly", "ablation"),
 }
 ADAPTERS = {
-    "mujoco": ("sim/", "embodied_agent/robots/", "embodied_agent/control/", "embodied_agent/benchmark/latency"),
+    "mujoco": (
+        "sim/",
+        "embodied_agent/robots/",
+        "embodied_agent/control/",
+        "embodied_agent/training/dataset",  # poses the arm at random in the pictures
+    ),
     "mink": ("embodied_agent/control/",),
     "ompl": ("embodied_agent/control/",),
     "toppra": ("embodied_agent/control/",),
@@ -56,7 +61,9 @@ def imports(path: Path) -> list[tuple[str, int]]:
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-            found += [(name if node.module in ("embodied_agent", "sim") else node.module, node.lineno) for name in names]
+            found += [
+                (name if node.module in ("embodied_agent", "sim") else node.module, node.lineno) for name in names
+            ]
     return found
 
 

@@ -3,7 +3,19 @@
 import subprocess
 import sys
 
-HEAVY = ("mujoco", "mink", "ompl", "toppra", "ruckig", "open3d", "cv2", "scipy", "torch", "transformers", "gymnasium")
+HEAVY = (
+    "mujoco",
+    "mink",
+    "ompl",
+    "toppra",
+    "ruckig",
+    "open3d",
+    "cv2",
+    "scipy",
+    "torch",
+    "transformers",
+    "gymnasium",
+)
 
 
 def run_without_heavy_packages(code: str) -> subprocess.CompletedProcess[str]:
@@ -20,7 +32,7 @@ def test_signatures_grammar_and_checks_need_no_simulator() -> None:
         "from embodied_agent.program.grammar import lark\n"
         "from embodied_agent.program.parse import parse\n"
         "known = library().signatures\n"
-        "check(parse('with task(\"t\"):\\n    cube = find(\"cube\")\\n    pick(cube)\\n'), known)\n"
+        'check(parse(\'with task("t"):\\n    cube = find("cube")\\n    pick(cube)\\n\'), known)\n'
         "print(len(known), len(lark(known)) > 1000)\n"
     )
     assert done.returncode == 0, done.stderr
