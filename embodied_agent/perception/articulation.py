@@ -222,7 +222,7 @@ def _from_fit(joint: Joint, chosen: str, fit: Fit, points: Array, sure: float) -
     return Joint("revolute", fit.origin, axis, span, sure)
 
 
-def path(joint: Joint, start: Pose, amount: float, steps: int = 20) -> list[Pose]:
+def path(joint: Joint, start: Pose, amount: float, steps: int = 20, turn: float = 1.0) -> list[Pose]:
     """Tool poses that carry a held part along its joint.
 
     Args:
@@ -230,6 +230,8 @@ def path(joint: Joint, start: Pose, amount: float, steps: int = 20) -> list[Pose
         start: Tool pose now, holding the part.
         amount: Signed distance [m] or angle [rad] from here; positive opens.
         steps: Number of poses after the start, at least 1.
+        turn: Share of a revolute joint's turn that the tool turns too; a round handle turns
+            between the fingers for the rest.
 
     Returns:
         `steps` + 1 poses, the first being `start`.
@@ -241,10 +243,31 @@ def path(joint: Joint, start: Pose, amount: float, steps: int = 20) -> list[Pose
         return [start.translated(joint.axis * amount * share) for share in shares]
     poses = []
     for share in shares:
-        turn = about(joint.axis, amount * share)
-        position = joint.origin + turn @ (start.position - joint.origin)
-        poses.append(replace(Pose.from_matrix(turn @ start.rotation), position=position))
+        position = joint.origin + about(joint.axis, amount * share) @ (start.position - joint.origin)
+        rotation = about(joint.axis, amount * share * turn) @ start.rotation
+        poses.append(replace(Pose.from_matrix(rotation), position=position))
     return poses
+
+
+def tangent(joint: Joint, point: Array) -> Array:
+    """Unit direction (3,) in which a point (3,) of the part moves when the joint opens."""
+    if joint.type == "prismatic":
+        return joint.axis
+    way = np.cross(joint.axis, np.asarray(point) - joint.origin)
+    return np.asarray(way / max(float(np.linalg.norm(way)), 1e-9))
+
+
+def carried(joint: Joint, points: Array, amount: float) -> Array:
+    """Where points (N, 3) of a part are after it moved by `amount` [m] or [rad] along its joint."""
+    if joint.type == "prismatic":
+        return np.asarray(points + amount * joint.axis)
+    return np.asarray((points - joint.origin) @ about(joint.axis, amount).T + joint.origin)
+
+
+def radius(joint: Joint, point: Array) -> float:
+    """Distance of a point (3,) from a joint's axis [m]."""
+    spoke = np.asarray(point) - joint.origin
+    return float(np.linalg.norm(spoke - (spoke @ joint.axis) * joint.axis))
 
 
 def about(axis: Array, angle: float) -> Array:

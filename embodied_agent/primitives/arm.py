@@ -22,6 +22,7 @@ from embodied_agent.types import Array, Grasp, JointTrajectory, Motion, Pose, Re
 
 FREE_SPEED = 1.4  # [m/s] of the tool in free motion, where joint limits allow more
 AT_HOME = 0.02  # [rad] from home that counts as being there
+FELT = 1.5  # [N] at the tool, or between the fingers: less is free motion
 ARRIVED = 0.012  # [m] between the tool and where it was sent
 SHRINK = 0.012  # [m] a held thing's box is made smaller on each side: it touches what it stood on
 UPRIGHT = 0.35  # [rad] that something held may tilt when it must stay upright
@@ -41,6 +42,7 @@ class Arm:
         self.seed = seed
         self.speed = 1.0
         self.motions = 0
+        self.touched = robot.now()  # last time that the hand moved anything, or may have
         self.first_motion: float | None = None  # time.monotonic() of the first command that moved it
         self.kinematics = Kinematics(robot.description)
         self._world = CollisionWorld(robot.description, Obstacles())
@@ -72,9 +74,26 @@ class Arm:
             return Result(evidence={"already_home": True})
         return self._go(self.description.home_positions, obstacles, held)
 
-    def move_to(self, pose: Pose | Sequence[Pose], obstacles: Array, held: Any = None) -> Result:
-        """Bring the tool to a pose (or any of several) without touching anything."""
-        return self._go(pose, obstacles, held)
+    def move_to(
+        self,
+        pose: Pose | Sequence[Pose],
+        obstacles: Array,
+        held: Any = None,
+        then: Array | None = None,
+    ) -> Result:
+        """Bring the tool to a pose (or any of several) without touching anything.
+
+        Args:
+            pose: Where to.
+            obstacles: Points (N, 3) to keep off.
+            held: What the hand carries, if anything.
+            then: Straight step (3,) [m] in the world that must be possible from there.
+        """
+        return self._go(pose, obstacles, held, then)
+
+    def move_joints(self, positions: Array, obstacles: Array, held: Any = None) -> Result:
+        """Bring the arm to joints [rad], (n,), without touching anything."""
+        return self._go(positions, obstacles, held)
 
     def move_straight(
         self,
@@ -139,6 +158,7 @@ class Arm:
         """Move the fingers, and measure where they stopped and what they feel."""
         self._moving()
         motion = self.robot.grip(width, force)
+        self.touched = self.robot.now()
         evidence = {
             "width": round(motion.state.gripper_width, 4),
             "force": round(motion.state.gripper_force, 2),
@@ -175,6 +195,40 @@ class Arm:
             reason = line.reason
         return None, reason
 
+    def first_placeable(
+        self, tools: Sequence[Pose], obstacles: Array, held: Any, above: float
+    ) -> tuple[int | None, str]:
+        """Index of the first tool pose that can be lowered into; or None, and why the first cannot.
+
+        Args:
+            tools: Tool poses at which the hand lets go, best first.
+            obstacles: Points (N, 3) to keep off on the way there.
+            held: What the hand carries.
+            above: Length of the straight way down [m].
+        """
+        self._world.update(Obstacles(points=obstacles, table=0.0, held=_box(held)))
+        start, first = self.state().positions, ""
+        for index, tool in enumerate(tools):
+            reason = self._unplaceable(tool, start, above)
+            if not reason:
+                return index, ""
+            first = first or reason
+        return None, first
+
+    def _unplaceable(self, tool: Pose, start: Array, above: float) -> str:
+        over = tool.translated(np.array([0.0, 0.0, above]))
+        reason = ""
+        for solution in self.kinematics.inverses(over, start, count=2, attempts=4, random_seed=self.seed):
+            if not solution.found:
+                return f"the place is {solution.reason}"
+            if (touch := self._world.contact(solution.positions)) is not None:
+                reason = f"over the place {touch}"
+                continue
+            reason = follow_poses(self.kinematics, solution.positions, [tool]).reason
+            if not reason:
+                return ""
+        return reason
+
     def first_turnable(self, grasps: Sequence[Grasp], angle: float, back: float) -> Grasp | None:
         """The best grasp from which the tool can turn by `angle` [rad] about world z."""
         start = self.state().positions
@@ -188,16 +242,32 @@ class Arm:
                 return grasp
         return None
 
+    def collisions(self, obstacles: Obstacles) -> CollisionWorld:
+        """The world that this arm's motions are checked in, with these obstacles."""
+        self._world.update(obstacles)
+        return self._world
+
     def spheres(self) -> Array:
         """The robot's links where its joints say they are, (M, 4) as centre and radius [m]."""
         state = self.state()
         return self._body.at(state.positions, state.gripper_width)
 
-    def _go(self, goal: Array | Pose | Sequence[Pose], obstacles: Array, held: Any) -> Result:
+    def _go(
+        self,
+        goal: Array | Pose | Sequence[Pose],
+        obstacles: Array,
+        held: Any,
+        then: Array | None = None,
+    ) -> Result:
         around = Obstacles(points=obstacles, table=0.0, held=_box(held))
         self._world.update(around)
         start = self.state().positions
-        plan = self._planner.plan(start, goal, seed=self.seed)
+
+        def accept(positions: Array) -> str:
+            tool = self.kinematics.forward(positions)
+            return "" if then is None else follow_poses(self.kinematics, positions, [tool.translated(then)]).reason
+
+        plan = self._planner.plan(start, goal, seed=self.seed, accept=accept)
         evidence: dict[str, Any] = {"planned_s": round(plan.seconds, 4), "method": plan.method}
         if not plan.found:
             return Result(ok=False, reason=plan.reason, evidence=evidence | {"obstacles": len(obstacles)})
@@ -214,9 +284,12 @@ class Arm:
     ) -> Motion:
         trajectory = self._timed(path, speed)
         self._moving()
-        return self.robot.follow(
+        motion = self.robot.follow(
             trajectory, max_force=max_force, until_contact=until_contact, readings=readings
         )
+        if motion.peak_force > FELT or motion.state.gripper_force > FELT:
+            self.touched = self.robot.now()
+        return motion
 
     def _timed(self, path: Array, speed: float) -> JointTrajectory:
         """The path at the unit's share of the joint limits, its tool no faster than `speed` [m/s]."""

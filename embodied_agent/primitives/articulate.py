@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from embodied_agent.perception import articulation, states
+from embodied_agent.perception.geometry import voxel_centers
 from embodied_agent.primitives.context import Context
-from embodied_agent.primitives.move import CONTACT, PREGRASP, turned
+from embodied_agent.primitives.grip import close_with, differ
+from embodied_agent.primitives.lead import lead, plan_lead
+from embodied_agent.primitives.move import CONTACT, PREGRASP
 from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Range, Type, Unit
 from embodied_agent.types import Array, Joint, Object, Result
 
+CLASP = 25.0  # [N] between the fingers on a handle
+LED_VOXEL = 0.01  # [m] between the points of a part that was led, as an obstacle
+OPENED = 0.15  # of the range: how well an opening that was asked for is met
+WIDE = 0.85  # from here on more open is as good
+TWIST_REACH = 0.1  # [m] at which a twist is as quick as a pull
 EXPLORE = 0.03  # [m] first pull at a handle, to learn how the part really moves
-PULL = 40.0  # [N] at the tool while a part is moved
 SHOVE = 70.0  # [N] at the tool while a thing is pushed; the first touch jolts
 RUN_UP = 0.03  # [m] between the fingers and a thing before they push it
+ABOVE = 0.06  # [m] over a button before the fingers go down on it
 PRESS = 12.0  # [N] that counts as pressed home
 PRESS_TRAVEL = 0.03  # [m] searched below a button's cap
-STEPS = 24  # way points of a followed path
 SHUT = 0.006  # [m] pushed beyond the estimated closed position; contact ends it
 TRAVEL = 0.004  # [m] a cap must give way to count as pressed
 
@@ -42,6 +49,12 @@ def joint_of(context: Context, part: Object) -> Result:
     return articulation.estimate(part, view.handle_of(part), view.body_of(part))
 
 
+@primitive(returns=Type.NONE, effect="grip", for_skills=True)
+def clasp(context: Context) -> Result:
+    """Close the fingers on a handle, so lightly that it slips rather than jams."""
+    return close_with(context, min(CLASP, context.arm.description.gripper.max_force))
+
+
 @primitive(returns=Type.JOINT, effect="move", for_skills=True)
 def explore_joint(context: Context, joint: Joint, opening: bool = True) -> Result:
     """Move the held part a little, and correct the joint by how the hand was led.
@@ -55,21 +68,17 @@ def explore_joint(context: Context, joint: Joint, opening: bool = True) -> Resul
     context.memory["led_from"] = start
     amount = EXPLORE if opening else -EXPLORE
     if joint.type == "revolute":
-        amount /= max(_radius(joint, start.position), 0.05)
-    moved = arm.follow_poses(articulation.path(joint, start, amount, 6)[1:], max_force=PULL, partial=True)
+        amount /= max(articulation.radius(joint, start.position), 0.05)
+    moved = lead(arm, joint, amount, _turn(context))
     if not moved.ok:
         return moved
     refined = articulation.refine(joint, moved.value)
     # A part that hardly moves (shut already, or open to its stop) keeps the estimate from its shape.
-    return Result(
-        value=refined.value, evidence={**moved.evidence, **refined.evidence, "note": refined.reason}
-    )
+    return Result(value=refined.value, evidence={**moved.evidence, **refined.evidence, "note": refined.reason})
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
-def follow_joint(
-    context: Context, joint: Joint, part: Object, to: Annotated[float, Range(0.0, 1.0)]
-) -> Result:
+def follow_joint(context: Context, joint: Joint, part: Object, to: Annotated[float, Range(0.0, 1.0)]) -> Result:
     """Lead the held part along its joint.
 
     Args:
@@ -77,19 +86,19 @@ def follow_joint(
         part: The part, as last seen before it was touched.
         to: Opening to reach, as a share of the full range; 0 = closed.
     """
-    view, arm = context.view, context.arm
-    before = states.opening_fraction(part, view.body_of(part), first=view.first(part), range=joint.range)
+    arm = context.arm
+    here = arm.tool_pose()
+    before = _opening(context, part, joint)
     if not before.ok:
         return before
-    here = arm.tool_pose()
     led = articulation.travel_between(joint, context.memory.get("led_from", here).position, here.position)
-    amount = (to - before.value) * joint.range - led
-    if to < 0.05:
-        amount -= SHUT * (
-            1.0 if joint.type == "prismatic" else 1.0 / max(_radius(joint, here.position), 0.05)
-        )
-    moved = arm.follow_poses(articulation.path(joint, here, amount, STEPS)[1:], max_force=PULL, partial=True)
+    amount = _amount(joint, here.position, float(before.value), to) - led
+    moved = lead(arm, joint, amount, _turn(context), reach=articulation.radius(joint, here.position))
     after = articulation.travel_between(joint, here.position, arm.tool_pose().position)
+    for seen in (part, context.view.handle_of(part)):
+        if seen is not None:
+            cloud = articulation.carried(joint, voxel_centers(seen.cloud, LED_VOXEL), led + after)
+            context.led[seen.id] = (seen, cloud)
     evidence = {
         **moved.evidence,
         "opening_before": round(before.value, 3),
@@ -100,6 +109,46 @@ def follow_joint(
     return Result(ok=moved.ok, reason=moved.reason, evidence=evidence)
 
 
+@primitive(returns=Type.GRASP, effect="perceive", for_skills=True)
+def propose_lead_grasp(
+    context: Context, part: Object, joint: Joint, to: Annotated[float, Range(0.0, 1.0)]
+) -> Result:
+    """A grasp on a part's handle from which the arm can lead the part to an opening.
+
+    Args:
+        part: The drawer or door, as just measured.
+        joint: How it moves.
+        to: Opening to reach, as a share of the full range; 0 = closed.
+    """
+    if context.held is not None:
+        return Result(ok=False, reason=f"the hand already holds {context.held.object.description!r}")
+    handle = context.view.handle_of(part)
+    if handle is None:
+        return Result(ok=False, reason=f"the handle of {part.description!r} is not seen")
+    opening = _opening(context, part, joint)
+    if not opening.ok:
+        return opening
+    candidates = context.grasps(part, "handle", "front")
+    tried = context.failed_grasps.setdefault(part.id, [])
+    fresh = [grasp for grasp in candidates if all(differ(grasp, pose) for pose in tried)]
+    amount = _amount(joint, handle.position, float(opening.value), to)
+    around = context.obstacles(part, handle)
+    plan, reason = plan_lead(context.arm, fresh or candidates, joint, amount, around, PREGRASP)
+    if plan is None:
+        return Result(ok=False, reason=f"{part.description!r}: {reason}")
+    tried.append(plan.grasp.pose)
+    context.intended = (part, plan.grasp)
+    context.memory |= {"turn": plan.turn, "posture": (plan.grasp, plan.posture)}
+    evidence: dict[str, Any] = {
+        "candidates": len(candidates),
+        "share_of_way": round(plan.share, 3),
+        "hand_turns": plan.turn,
+        "opening": round(float(opening.value), 3),
+        "short": reason,
+    }
+    return Result(value=plan.grasp, evidence=evidence)
+
+
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
 def move_above(context: Context, part: Object) -> Result:
     """Bring the closed fingers to above the middle of a thing, pointing down.
@@ -108,8 +157,11 @@ def move_above(context: Context, part: Object) -> Result:
         part: The thing.
     """
     top = part.position[2] + part.extent[2] / 2
-    tool = context.arm.pointing_down(np.array([part.position[0], part.position[1], top + 0.06]))
-    return context.arm.move_to(tool, context.obstacles(part), None)
+    place = np.array([part.position[0], part.position[1], top + ABOVE])
+    turns = np.linspace(0.0, 2.0 * np.pi, 8, endpoint=False)
+    tools = [context.arm.pointing_down(place, np.array([-np.sin(a), np.cos(a), 0.0])) for a in turns]
+    down = np.array([0.0, 0.0, -ABOVE - PRESS_TRAVEL])
+    return context.arm.move_to(tools, context.obstacles(part), None, then=down)
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -136,7 +188,7 @@ def press_down(context: Context, part: Object) -> Result:
         "travel": round(travel, 4),
         "needed_travel": TRAVEL,
         "needed_force": PRESS,
-        "pressed": contact and travel >= TRAVEL,
+        "pressed": bool(contact and travel >= TRAVEL),
     }
     context.memory[f"pressed:{part.id}"] = evidence
     if contact:
@@ -149,35 +201,63 @@ def press_down(context: Context, part: Object) -> Result:
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
-def twist(context: Context, angle: Annotated[float, Range(-3.2, 3.2), Unit("rad")]) -> Result:
-    """Turn the hand about its approach axis, holding its place.
+def twist(context: Context, part: Object) -> Result:
+    """Turn the held knob by what it still has to turn, the hand staying in its place.
 
     Args:
-        angle: How far, counter-clockwise seen from above.
+        part: The knob, as last seen before it was touched.
     """
-    return context.arm.follow_poses(turned(context.arm.tool_pose(), angle), max_force=PULL)
+    arm = context.arm
+    start = arm.tool_pose()
+    angle = float(context.memory[f"left:{part.id}"])
+    axis = Joint("revolute", start.position, np.array([0.0, 0.0, 1.0]), articulation.KNOB_RANGE, 1.0)
+    moved = lead(arm, axis, angle, reach=TWIST_REACH)
+    change = (start.inverse() @ arm.tool_pose()).rotation
+    hand = float(np.arccos(np.clip((np.trace(change) - 1.0) / 2.0, -1.0, 1.0)) * np.sign(angle))
+    context.memory[f"twisted:{part.id}"] = context.memory.get(f"twisted:{part.id}", 0.0) + hand
+    return Result(ok=moved.ok, reason=moved.reason, evidence={**moved.evidence, "hand_turned": round(hand, 3)})
 
 
 @primitive(returns=Type.GRASP, effect="perceive", for_skills=True)
 def propose_twist_grasp(
     context: Context, part: Object, angle: Annotated[float, Range(-3.2, 3.2), Unit("rad")]
 ) -> Result:
-    """A grasp from above from which the hand can turn by an angle without reaching a joint limit.
+    """A grasp from above from which the hand can turn by what is left of an angle.
 
     Args:
-        part: The knob.
-        angle: The turn that follows.
+        part: The knob, as just measured.
+        angle: How far it should be turned in all, counter-clockwise seen from above.
     """
+    left = angle - _turned_so_far(context, part)
     candidates = context.grasps(part, "body", "above")
-    grasp = context.arm.first_turnable(candidates, angle, PREGRASP)
+    grasp = context.arm.first_turnable(candidates, left, PREGRASP)
     if grasp is None:
         return Result(
             ok=False,
-            reason=f"no grasp of {len(candidates)} on {part.description!r} leaves room to turn {angle:.2f} rad",
+            reason=f"no grasp of {len(candidates)} on {part.description!r} leaves room to turn {left:.2f} rad",
         )
     context.intended = (part, grasp)
-    context.memory[f"asked:{part.id}"] = angle
-    return Result(value=grasp, evidence={"candidates": len(candidates), "width": round(grasp.width, 4)})
+    context.memory |= {f"asked:{part.id}": angle, f"left:{part.id}": left}
+    evidence = {"candidates": len(candidates), "width": round(grasp.width, 4), "left": round(left, 3)}
+    return Result(value=grasp, evidence=evidence)
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True)
+def is_opened(context: Context, part: Object, to: Annotated[float, Range(0.0, 1.0)]) -> Result:
+    """Whether a drawer or door is open as far as asked.
+
+    Args:
+        part: The drawer or door.
+        to: The opening that was asked for, as a share of the full range.
+    """
+    view = context.view
+    now = view.fresh(part)
+    measured = states.opening_fraction(now, view.body_of(now), first=view.first(part), now=view.now)
+    if not measured.ok:
+        return measured
+    fraction = float(measured.value)
+    enough = fraction >= to - OPENED and (to >= WIDE or fraction <= to + OPENED)
+    return Result(value=enough, evidence={**measured.evidence, "asked": to, "tolerance": OPENED})
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -219,7 +299,31 @@ def push_along(
     return Result(evidence={"pushed": round(left, 3), "direction": direction} | dict(result.evidence))
 
 
-def _radius(joint: Joint, position: Array) -> float:
-    """Distance of a point from a revolute joint's axis [m]."""
-    arm = position - joint.origin
-    return float(np.linalg.norm(arm - (arm @ joint.axis) * joint.axis))
+def _opening(context: Context, part: Object, joint: Joint) -> Result:
+    """How far a part is open by the last look, as a share of its range."""
+    view = context.view
+    return states.opening_fraction(part, view.body_of(part), first=view.first(part), range=joint.range)
+
+
+def _amount(joint: Joint, hand: Array, before: float, to: float) -> float:
+    """Signed motion [m] or [rad] from one opening to another; to shut, a little beyond."""
+    amount = (to - before) * joint.range
+    if to < 0.05:
+        reach = 1.0 if joint.type == "prismatic" else max(articulation.radius(joint, hand), 0.05)
+        amount -= SHUT / reach
+    return amount
+
+
+def _turned_so_far(context: Context, knob: Object) -> float:
+    """How far a knob was turned since it was first seen [rad]; the hand's own turns tell which half."""
+    hand = float(context.memory.get(f"twisted:{knob.id}", 0.0))
+    first = context.view.first(knob)
+    if hand == 0.0 or first is None:
+        return 0.0
+    before, after = states.knob_yaw(first), states.knob_yaw(knob)
+    return states.turned_by(before.value, after.value, hand) if before.ok and after.ok else hand
+
+
+def _turn(context: Context) -> float:
+    """Share of a door's turn that the hand turns too, as the grasp was chosen for."""
+    return float(context.memory.get("turn", 1.0))

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from embodied_agent.perception.grasps import propose
 from embodied_agent.perception.hand import Hand
 from embodied_agent.types import Array, Command, Grasp, Object, Pose
@@ -64,6 +66,7 @@ class Context:
     failed_grasps: dict[str, list[Pose]] = field(default_factory=dict)  # tool poses, by object id
     remarks: list[str] = field(default_factory=list)
     preferences: Preferences = field(default_factory=Preferences)
+    led: dict[str, tuple[Object, Array]] = field(default_factory=dict)  # parts led away from where they were seen
     memory: dict[str, Any] = field(default_factory=dict)  # earlier readings, e.g. a knob's first angle
 
     @contextmanager
@@ -80,10 +83,15 @@ class Context:
 
     def obstacles(self, *near: Object) -> Array:
         """Points (N, 3) [m] that the arm must keep off: all that was seen but what is held, and `near`."""
-        out = {item.id for item in near}
+        near_ids = {item.id for item in near}
+        out = set(near_ids)
         if self.held is not None:
             out.add(self.held.object.id)
-        return self.view.obstacles(out)
+        # A door that was opened stands elsewhere than the last look showed it.
+        led = [(seen, cloud) for seen, cloud in self.led.values() if self.view.known(seen).stamp <= seen.stamp]
+        out |= {seen.id for seen, _ in led}
+        clouds = [cloud for seen, cloud in led if seen.id not in near_ids]
+        return np.concatenate([self.view.obstacles(out), *clouds])
 
     def grasps(self, item: Object, at: str, approach: str) -> list[Grasp]:
         """Ranked grasps on a thing, free of what was seen around it."""
@@ -98,6 +106,16 @@ class Context:
             handle=handle,
             viewpoint=self.view.look().camera.world_from_camera.position,
         )
+
+    def holds(self, item: Object) -> bool:
+        """Whether the hand closed on a thing and has not let go of it."""
+        return self.held is not None and self.held.object.id == item.id
+
+    def remembered(self, description: str) -> Object | None:
+        """The one thing that a phrase meant earlier in this run and that is held or hidden now."""
+        if self.held is not None and self.held.object.description == description:
+            return self.view.known(self.held.object)
+        return self.view.hidden(description)
 
     def clicked(self, point: int) -> tuple[float, float] | None:
         """The person's clicked pixel number `point` (from 1), or None."""

@@ -33,7 +33,7 @@ def propose_grasp(
     wanted = at if at != "auto" else context.preferences.grasp_at
     tried = context.failed_grasps.setdefault(object.id, [])
     candidates = context.grasps(object, wanted, context.preferences.approach)
-    fresh = [g for g in candidates if all(_differ(g, pose) for pose in tried)] or candidates
+    fresh = [g for g in candidates if all(differ(g, pose) for pose in tried)] or candidates
     evidence = {"candidates": len(candidates), "failed_before": len(tried)}
     if not fresh:
         return Result(
@@ -80,7 +80,11 @@ def open_gripper(context: Context, grasp: Grasp | None = None) -> Result:
 @primitive(returns=Type.NONE, effect="grip", for_skills=True)
 def close_gripper(context: Context) -> Result:
     """Close the fingers until they stop, and measure what is between them."""
-    limit = context.arm.description.gripper.max_force
+    return close_with(context, context.arm.description.gripper.max_force)
+
+
+def close_with(context: Context, limit: float) -> Result:
+    """Close with at most a force [N], or the unit's if that is less; what is between them is held then."""
     wanted = context.preferences.max_force
     result = context.arm.grip(0.0, force=limit if wanted is None else min(limit, wanted))
     if not result.ok or context.intended is None:
@@ -122,7 +126,7 @@ def is_holding(context: Context, object: Object) -> Result:
     return Result(value=gripping and held is not None and held.object.id == object.id, evidence=evidence)
 
 
-def _differ(grasp: Grasp, pose: Pose) -> bool:
+def differ(grasp: Grasp, pose: Pose) -> bool:
     """Whether a grasp is a real alternative to a tool pose that failed."""
     apart = float(np.linalg.norm(grasp.pose.position - pose.position))
     turn = 2.0 * np.arccos(np.clip(abs(float(grasp.pose.quaternion @ pose.quaternion)), 0.0, 1.0))

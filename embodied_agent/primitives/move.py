@@ -9,16 +9,23 @@ import numpy as np
 from embodied_agent.primitives.context import Context
 from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Range, Type, Unit
-from embodied_agent.types import Grasp, Pose, Result
+from embodied_agent.types import Grasp, Object, Pose, Result
 
 PREGRASP = 0.10  # [m] back from a grasp along its approach axis
 CLEARANCE = 0.10  # [m] above a placement before the straight way down
+SLOW_WAY = 0.025  # [m] last part of a way down, led slowly: contact is soft
+WRIST = "wrist"  # name of the camera on the hand
+LOOK_FROM = 0.24  # [m] of the tool above what the camera on the hand is to see
+FURNITURE = ("drawer", "door", "drawer_handle", "door_handle", "knob")
 CONTACT = 8.0  # [N] that ends a guarded descent
 
 
 @primitive(returns=Type.NONE, effect="move")
 def home(context: Context) -> Result:
     """Fold the arm to its home pose, out of the camera's view of the table."""
+    let_go = _leave_furniture(context)
+    if not let_go.ok:
+        return let_go
     return context.arm.home(context.obstacles(), context.held)
 
 
@@ -33,14 +40,41 @@ def wait(context: Context, seconds: Annotated[float, Range(0.0, 30.0), Unit("s")
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
+def inspect(context: Context, object: Object) -> Result:
+    """Look for a thing from near with the camera on the hand, if the fixed camera does not see it.
+
+    Args:
+        object: The thing, wherever it was put or seen last.
+    """
+    view, arm = context.view, context.arm
+    if view.again(object) is not None or WRIST not in arm.robot.cameras:
+        return Result(evidence={"needed": False})
+    place = context.memory.get(f"put:{object.id}", view.known(object).position)
+    over = np.array([place[0], place[1], max(float(place[2]), 0.0) + LOOK_FROM])
+    turns = np.arange(4) * np.pi / 2
+    poses = [arm.pointing_down(over, np.array([np.cos(a), np.sin(a), 0.0])) for a in turns]
+    moved = arm.move_to(poses, context.obstacles(), context.held)
+    if not moved.ok:
+        return Result(evidence={"needed": True, "not_possible": moved.reason})
+    view.look_with(WRIST)
+    back = arm.home(context.obstacles(), context.held)
+    seen = view.again(object) is not None
+    return Result(ok=back.ok, reason=back.reason, evidence={"needed": True, "seen": seen, **back.evidence})
+
+
+@primitive(returns=Type.NONE, effect="move", for_skills=True)
 def move_to_pregrasp(context: Context, grasp: Grasp) -> Result:
     """Bring the hand in front of a grasp, collision-free.
 
     Args:
         grasp: The grasp that follows.
     """
+    chosen, posture = context.memory.get("posture", (None, None))
+    if chosen is grasp:  # the posture for which what follows was checked
+        return context.arm.move_joints(posture, context.obstacles(), context.held)
     back = grasp.pose.translated(-PREGRASP * grasp.pose.rotation[:, 2])
-    return context.arm.move_to(back, context.obstacles(), context.held)
+    way = PREGRASP * grasp.pose.rotation[:, 2]
+    return context.arm.move_to(back, context.obstacles(), context.held, then=way)
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -74,8 +108,8 @@ def move_over(context: Context, spot: Pose) -> Result:
     tool = _tool_for(context, spot)
     if isinstance(tool, Result):
         return tool
-    above = tool.translated(np.array([0.0, 0.0, CLEARANCE]))
-    return context.arm.move_to(above, context.obstacles(), context.held)
+    down = np.array([0.0, 0.0, -CLEARANCE])
+    return context.arm.move_to(tool.translated(-down), context.obstacles(), context.held, then=down)
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -88,7 +122,12 @@ def lower_to(context: Context, spot: Pose) -> Result:
     tool = _tool_for(context, spot)
     if isinstance(tool, Result):
         return tool
-    return context.arm.move_straight(tool, speed=0.08, until_contact=CONTACT)
+    near = tool.translated(np.array([0.0, 0.0, SLOW_WAY]))
+    if context.arm.tool_pose().position[2] > near.position[2] + SLOW_WAY / 2:
+        lowered = context.arm.move_straight(near, speed=0.25, until_contact=CONTACT)
+        if not lowered.ok or lowered.evidence.get("contact"):
+            return lowered
+    return context.arm.move_straight(tool, speed=0.05, until_contact=CONTACT)
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -101,6 +140,16 @@ def retreat(context: Context, distance: Annotated[float, Range(0.01, 0.3), Unit(
     pose = context.arm.tool_pose()
     back = pose.translated(-distance * pose.rotation[:, 2])
     return context.arm.move_straight(back, speed=0.4, partial=True)
+
+
+def _leave_furniture(context: Context) -> Result:
+    """Let go of a part of furniture, and draw the hand back: it cannot come along."""
+    if context.held is None or context.held.object.kind not in FURNITURE:
+        return Result()
+    context.held = None
+    gripper = context.arm.description.gripper
+    opened = context.arm.grip(gripper.max_width, force=gripper.max_force)
+    return retreat(context) if opened.ok else opened
 
 
 def _tool_for(context: Context, spot: Pose) -> Pose | Result:

@@ -5,21 +5,21 @@ def open(part: Object, to: Annotated[float, Range(0.1, 1.0)] = 0.9):
         part: The drawer or door.
         to: How far, as a share of its full range.
     """
-    with retry(times=3):
+    with retry(times=4):
         home()
         target = locate(part)
         joint = joint_of(target)
-        grasp = propose_grasp(target, at="handle")
+        grasp = propose_lead_grasp(target, joint, to=to)
         open_gripper(grasp)
         move_to_pregrasp(grasp)
         reach(grasp)
-        close_gripper()
+        clasp()
         led = explore_joint(joint)
         follow_joint(led, target, to=to)
         open_gripper()
         retreat(distance=0.08)
         home()
-        ensure(is_open(target))
+        ensure(is_opened(target, to=to))
 
 
 def close(part: Object):
@@ -28,15 +28,15 @@ def close(part: Object):
     Args:
         part: The drawer or door.
     """
-    with retry(times=3):
+    with retry(times=4):
         home()
         target = locate(part)
         joint = joint_of(target)
-        grasp = propose_grasp(target, at="handle")
+        grasp = propose_lead_grasp(target, joint, to=0.0)
         open_gripper(grasp)
         move_to_pregrasp(grasp)
         reach(grasp)
-        close_gripper()
+        clasp()
         led = explore_joint(joint, opening=False)
         follow_joint(led, target, to=0.0)
         open_gripper()
@@ -69,15 +69,15 @@ def turn(knob: Object, angle: Annotated[float, Range(-3.2, 3.2), Unit("rad")] = 
         knob: The knob.
         angle: How far, counter-clockwise seen from above.
     """
-    with retry(times=2):
+    with retry(times=3):
         home()
         target = locate(knob)
         grasp = propose_twist_grasp(target, angle)
         open_gripper(grasp)
         move_to_pregrasp(grasp)
         reach(grasp)
-        close_gripper()
-        twist(angle)
+        clasp()
+        twist(target)
         open_gripper()
         retreat()
         home()

@@ -1,0 +1,147 @@
+"""Leading a held part along its joint: the way checked before the grasp, the motion yielding to the part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embodied_agent.control.obstacles import Obstacles
+from embodied_agent.control.straight import follow_poses
+from embodied_agent.perception import articulation
+from embodied_agent.primitives.arm import Arm
+from embodied_agent.types import Array, Grasp, Joint, Result
+
+PULL = 60.0  # [N] at the tool while a part is moved
+SPEED = 0.1  # [m/s] of the hand then: in contact, an arm that lags behind pushes aside
+CHUNK = 0.02  # [m] led at once, before the hand gives way to what it felt
+STATIONS = 3  # way points of a chunk
+MOST_GIVEN = 0.04  # [m] aside in all; more means that the joint is not what it seemed
+STOPPED = 0.8  # share of the force that acts against the way where a part is at its stop
+BLOCKED = 4  # chunks in a row that ended at the force limit
+TURNS = (1.0, 0.7, 0.4)  # shares of a door's turn that the hand turns too
+POSTURES = 3  # of the arm, tried for one grasp
+SEARCH = 2.5  # [s] for a grasp from which the whole way can be led
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A grasp from which a part can be led.
+
+    Attributes:
+        grasp: Where to hold it.
+        posture: Joints of the arm before the straight way to the grasp [rad], (n,).
+        turn: Share of a door's turn that the hand turns too.
+        share: How much of the way the arm can lead it, in [0, 1].
+    """
+
+    grasp: Grasp
+    posture: Array
+    turn: float
+    share: float
+
+
+def plan_lead(
+    arm: Arm, grasps: Sequence[Grasp], joint: Joint, amount: float, obstacles: Array, back: float
+) -> tuple[Plan | None, str]:
+    """The best grasp from which the arm can lead a part all the way, or else farthest; or why there is none.
+
+    Args:
+        arm: The arm, where it stands now.
+        grasps: On the handle, best first.
+        joint: How the part moves.
+        amount: Signed motion that follows the grasp [m] or [rad].
+        obstacles: Points (N, 3) to keep off, without the part and its handle.
+        back: Length of the straight approach [m].
+    """
+    world = arm.collisions(Obstacles(points=obstacles, table=None))
+    kinematics, start = arm.kinematics, arm.state().positions
+    best: Plan | None = None
+    reason = "no grasp was proposed"
+    turns = TURNS if joint.type == "revolute" else (1.0,)
+    until = time.monotonic() + SEARCH
+    for grasp in grasps:
+        if time.monotonic() > until and best is not None:
+            break
+        before = grasp.pose.translated(-back * grasp.pose.rotation[:, 2])
+        for solution in kinematics.inverses(before, start, count=POSTURES, attempts=6, random_seed=arm.seed):
+            contact = world.contact(solution.positions) if solution.found else None
+            if not solution.found or contact is not None:
+                reason = f"before the grasp {contact or solution.reason}"
+                continue
+            approach = follow_poses(kinematics, solution.positions, [grasp.pose])
+            if not approach.complete:
+                reason = approach.reason
+                continue
+            for turn in turns:
+                poses = articulation.path(joint, grasp.pose, amount, 12, turn)[1:]
+                way = follow_poses(kinematics, approach.positions[-1], poses, world)
+                if best is None or way.fraction > best.share + 0.02:
+                    best = Plan(grasp, solution.positions, turn, way.fraction)
+                if way.complete:
+                    return best, ""
+                reason = way.reason
+    return best, reason
+
+
+def lead(
+    arm: Arm, joint: Joint, amount: float, turn: float = 1.0, max_force: float = PULL, reach: float = 0.2
+) -> Result:
+    """Lead the held part along its joint, chunk by chunk; `value` are the tool poses on the way, measured.
+
+    Each chunk begins where the part has taken the hand, not where the estimated joint would have
+    it: an axis that was estimated a little wrong costs a few newtons then, not the grip. Force
+    against the way ends the motion: the part is at its stop.
+
+    Args:
+        arm: The arm, its hand holding the part.
+        joint: How the part moves.
+        amount: Signed motion from here [m] or [rad]; positive opens.
+        turn: Share of a door's turn that the hand turns too.
+        max_force: At the tool [N].
+        reach: Distance of the hand from a revolute joint's axis [m].
+    """
+    start = arm.tool_pose()
+    step = CHUNK / max(abs(amount) * (reach if joint.type == "revolute" else 1.0), CHUNK)
+    measured, peak, given = [start], 0.0, 0.0
+    share, blocked, ended = 0.0, 0, ""
+    while share < 1.0:
+        goal = min(1.0, share + step)
+        # From where the hand is now: what the part pushed it aside is not taken back.
+        here = arm.tool_pose()
+        nominal = articulation.path(joint, start, amount * share, 1, turn)[-1]
+        aside = here.position - nominal.position
+        tangent = articulation.tangent(joint, here.position) * np.sign(amount)
+        aside -= (aside @ tangent) * tangent
+        stations = [share + (goal - share) * k / STATIONS for k in range(1, STATIONS + 1)]
+        poses = [articulation.path(joint, start, amount * s, 1, turn)[-1].translated(aside) for s in stations]
+        moved = arm.follow_poses(poses, speed=SPEED, max_force=max_force, partial=True)
+        if not moved.ok:
+            ended = moved.reason
+            break
+        measured += moved.value
+        peak = max(peak, float(moved.evidence["peak_force"]))
+        given = max(given, float(np.linalg.norm(aside)))
+        ended = str(moved.evidence.get("ended", ""))
+        blocked = blocked + 1 if ended else 0
+        force = np.asarray(arm.state().external_force)
+        if (ended and -force @ tangent > STOPPED * np.linalg.norm(force)) or blocked >= BLOCKED:
+            break
+        if given > MOST_GIVEN:
+            ended = f"the hand was pushed {given * 1000:.0f} mm aside"
+            break
+        there = articulation.travel_between(joint, start.position, arm.tool_pose().position) / amount
+        share = float(np.clip(there, share, goal)) if ended else goal
+    evidence: dict[str, Any] = {
+        "tool": arm.tool_pose().position.round(4).tolist(),
+        "peak_force": round(peak, 1),
+        "given_way": round(given, 4),
+        "hand_turned": turn,
+    }
+    moved_at_all = len(measured) > 1
+    if ended:
+        evidence["ended"] = ended
+    return Result(measured, moved_at_all, "" if moved_at_all else ended, evidence)
