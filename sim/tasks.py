@@ -46,8 +46,17 @@ class Body:
 
     @cached_property
     def half(self) -> Array:
-        """Half sizes of the world-aligned box around it [m], (3,)."""
-        half: Array = np.abs(self.pose.rotation) @ np.array([*self.size.half, self.size.height / 2])
+        """Half sizes of the world-aligned box around it, as it lies [m], (3,)."""
+        turn, own = self.pose.rotation, np.array([*self.size.half, self.size.height / 2])
+        if self.kind in ("ball", "apple", "lemon"):  # an ellipsoid is no larger for being turned
+            half: Array = np.sqrt(turn**2 @ own**2)
+        elif self.kind == "banana":
+            half = np.abs(turn) @ (own - own[2]) + own[2]
+        elif self.kind in ("cylinder", "can", "bottle", "bowl", "plate", "bin"):
+            axis = np.abs(turn[:, 2])
+            half = own[2] * axis + own[0] * np.sqrt(np.maximum(0.0, 1.0 - axis**2))
+        else:
+            half = np.abs(turn) @ own
         return half
 
     @property

@@ -14,13 +14,13 @@ import numpy as np
 from embodied_agent.perception.geometry import Rectangle, in_polygon, smallest_rectangle, yaw_rotation
 from embodied_agent.perception.localize import rim_circle
 from embodied_agent.perception.relations import bottom_of, footprint, opening, top_of
+from embodied_agent.perception.release import RELEASE, Spot
 from embodied_agent.types import Array, Object, Pose, Result
 
 REACH = np.array([[0.27, 0.72], [-0.38, 0.38]])  # [m] of the table that the arm works on
 CELL = 0.01  # [m] of the occupancy grid
 CLEARANCE = 0.02  # [m] between footprints
 BESIDE_CLEARANCE = 0.035  # [m] room for a finger between neighbours
-RELEASE = 0.006  # [m] a thing is let go this far above what it will stand on
 DROP_IN = 0.015  # [m] between a container's rim and the thing's underside, if it cannot reach the floor
 DIP = 0.012  # [m] of a thing's top over the rim when fingers fit into the container
 FLOOR = 0.006  # [m] thickness of a container's floor
@@ -28,6 +28,14 @@ WALL = 0.006  # [m]
 HAND_ROOM = 0.03  # [m] a hand needs on each side of a thing inside a container
 FREE_SIDE = 0.12  # [m] edge of a free spot for a thing of unknown size
 SIDE_ANGLES = {"left": np.pi / 2, "right": -np.pi / 2, "front": np.pi, "behind": 0.0}
+MARGIN = 0.004  # [m] wanted between a thing and what lies in a container already
+TIGHT = 0.01  # [m] a place where the thing may touch the wall is worth this much less
+HIDING = 0.3  # [m/m] a place nearer to the wall that the camera looks over is worth this much less
+EYE = np.array([0.0, 0.0, 1.1])  # [m] where a fixed camera usually stands
+SPOTS = 16  # places in an opening or on a top that are worth a try
+SPOT_SPACING = 0.012  # [m] between them
+ROOMY = 0.05  # [m] a support this much wider than the thing offers more places than its middle
+ABOVE = 0.03  # [m] over a surface that a thing may be let go, where the hand cannot go lower
 PLATE_RIM = 0.8  # of a plate's radius is flat enough to stand on
 
 
@@ -41,6 +49,8 @@ class Placement:
         drop: Distance that it falls after release [m].
         clearance: Horizontal distance to the nearest other thing or wall [m].
         evidence: The numbers behind it, JSON-ready.
+        spots: Places that would do as well, best first; which one the hand can serve is not known here.
+        highest: Of the thing's underside over any of them [m]; higher is never needed.
     """
 
     pose: Pose
@@ -48,6 +58,8 @@ class Placement:
     drop: float
     clearance: float
     evidence: Mapping[str, object] = field(default_factory=dict)
+    spots: tuple[Spot, ...] = ()
+    highest: float = 0.0
 
 
 def inside(
@@ -57,6 +69,7 @@ def inside(
     contents: Sequence[Object] = (),
     cabinet: Object | None = None,
     yaw: float = 0.0,
+    eye: Array = EYE,
 ) -> Result:
     """Where to let go of a thing so that it comes to lie in a container.
 
@@ -66,13 +79,15 @@ def inside(
         contents: What lies in the container already; the new place keeps away from it.
         cabinet: The drawer's cabinet, if the container is a drawer.
         yaw: Orientation to keep [rad].
+        eye: Where the fixed camera stands [m]; a wall hides what lies close behind it.
     """
     if container.kind == "drawer":
-        return _in_drawer(container, cabinet, extent, contents, yaw)
+        return _in_drawer(container, cabinet, extent, contents, yaw, eye)
     outline = opening(container)
     room = smallest_rectangle(outline)
     rim, floor = top_of(container), bottom_of(container) + FLOOR
-    center, free = _spread(outline, room, extent, contents)
+    spots = _spread(outline, room, extent, contents, floor, eye)
+    center, free = spots[0].center, _gap(spots[0].center, extent, contents, room)
     need = float(min(extent[0], extent[1]))
     inner = float(room.size.min()) - 2 * WALL
     if need > inner:
@@ -81,7 +96,7 @@ def inside(
             reason=f"the thing is {need * 1000:.0f} mm wide, the {container.kind} opens {inner * 1000:.0f} mm",
             evidence={"width": round(need, 4), "opening": round(inner, 4)},
         )
-    surface = max([floor, *(top_of(c) for c in contents if _overlaps(center, extent, c))])
+    surface = spots[0].surface
     bottom = _release_height(rim, surface, float(extent[2]), inner - need >= 2 * HAND_ROOM)
     pose = Pose.from_matrix(yaw_rotation(yaw)).translated(np.array([*center, bottom + extent[2] / 2]))
     evidence = {
@@ -91,7 +106,10 @@ def inside(
         "contents": len(contents),
         "bottom_at_release": round(bottom, 4),
     }
-    return Result(value=Placement(pose, surface, bottom - surface, free, evidence), evidence=evidence)
+    highest = max(rim, surface) + DROP_IN
+    return Result(
+        value=Placement(pose, surface, bottom - surface, free, evidence, spots, highest), evidence=evidence
+    )
 
 
 def _release_height(rim: float, surface: float, height: float, roomy: bool) -> float:
@@ -104,30 +122,59 @@ def _release_height(rim: float, surface: float, height: float, roomy: bool) -> f
     return max(over, surface + RELEASE)
 
 
-def _spread(outline: Array, room: Rectangle, extent: Array, contents: Sequence[Object]) -> tuple[Array, float]:
-    """The point of an opening farthest from its contents and, a little, from its wall."""
+def _spread(
+    outline: Array, room: Rectangle, extent: Array, contents: Sequence[Object], floor: float, eye: Array
+) -> tuple[Spot, ...]:
+    """Places in an opening, best first: clear of the contents, on the floor, near the middle."""
     grid = np.linspace(-0.5, 0.5, 15)
     local = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2) * room.size
     points = local @ yaw_rotation(room.yaw)[:2, :2].T + room.center
-    radius = 0.5 * float(np.linalg.norm(extent[:2])) * 0.8
-    inner = in_polygon(points, outline, -min(radius + WALL, 0.42 * float(room.size.min())))
-    points = points[inner] if inner.any() else room.center[None]
-    from_middle = np.linalg.norm(points - room.center, axis=1)
+    most = 0.42 * float(room.size.min())
+    points = points[in_polygon(points, outline, -min(0.25 * float(extent[0] + extent[1]), most))]
+    points = np.concatenate([room.center[None], points])
+    at_wall = ~in_polygon(points, outline, -min(_radius(extent) + WALL, most))
+    away = room.center - np.asarray(eye)[:2]
+    away = away / max(float(np.linalg.norm(away)), 1e-6)
+    spots = []
+    for point, tight in zip(points, at_wall, strict=True):
+        below = [c for c in contents if _overlaps(point, extent, c)]
+        surface = max([floor, *(top_of(c) for c in below)])
+        gap = _gap(point, extent, contents, room) if contents else MARGIN
+        cost = 0.25 * float(np.linalg.norm(point - room.center)) + max(0.0, MARGIN - gap)
+        cost += TIGHT * float(tight) + HIDING * max(0.0, float((room.center - point) @ away))
+        cost += 0.5 * (surface - floor)  # what stands on other things rolls off them
+        spots.append(Spot(point, surface, cost))
+    spots.sort(key=lambda spot: spot.cost)
+    kept: list[Spot] = []
+    for spot in spots:
+        if all(np.linalg.norm(spot.center - other.center) > SPOT_SPACING for other in kept):
+            kept.append(spot)
+    return tuple(kept[:SPOTS])
+
+
+def _radius(extent: Array) -> float:
+    return 0.4 * float(np.linalg.norm(extent[:2]))
+
+
+def _gap(center: Array, extent: Array, contents: Sequence[Object], room: Rectangle) -> float:
+    """Distance of a thing at `center` to the nearest of the contents [m], or else to the wall."""
     if not contents:
-        best = int(np.argmin(from_middle))
-        return points[best], float(room.size.min()) / 2 - radius
-    away = np.min([np.linalg.norm(points - c.position[:2], axis=1) for c in contents], axis=0)
-    best = int(np.argmax(away - 0.2 * from_middle))
-    return points[best], float(away[best]) - radius
+        return float(room.size.min()) / 2 - _radius(extent)
+    half = 0.25 * float(extent[0] + extent[1])
+    return min(
+        float(np.linalg.norm(center - c.position[:2])) - half - 0.25 * float(c.extent[0] + c.extent[1])
+        for c in contents
+    )
 
 
 def _overlaps(center: Array, extent: Array, other: Object) -> bool:
-    reach = (np.linalg.norm(extent[:2]) + np.linalg.norm(other.extent[:2])) * 0.4
-    return bool(np.linalg.norm(center - other.position[:2]) < reach)
+    """Whether a thing at `center` would stand on another rather than next to it."""
+    reach = 0.25 * float(extent[0] + extent[1] + other.extent[0] + other.extent[1])
+    return bool(np.linalg.norm(center - other.position[:2]) < 0.9 * reach)
 
 
 def _in_drawer(
-    panel: Object, cabinet: Object | None, extent: Array, contents: Sequence[Object], yaw: float
+    panel: Object, cabinet: Object | None, extent: Array, contents: Sequence[Object], yaw: float, eye: Array
 ) -> Result:
     if cabinet is None:
         return Result(ok=False, reason="the cabinet of the drawer was not seen, so its room is unknown")
@@ -148,13 +195,16 @@ def _in_drawer(
     corners = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) * half
     outline = np.array([middle + c[0] * outward + c[1] * along for c in corners])
     box = smallest_rectangle(outline)
-    center, free = _spread(outline[::-1] if _clockwise(outline) else outline, box, extent, contents)
     rim, floor = top_of(panel), bottom_of(panel) + 0.015
-    surface = max([floor, *(top_of(c) for c in contents if _overlaps(center, extent, c))])
+    spots = _spread(outline[::-1] if _clockwise(outline) else outline, box, extent, contents, floor, eye)
+    center, free, surface = spots[0].center, _gap(spots[0].center, extent, contents, box), spots[0].surface
     bottom = _release_height(rim, surface, float(extent[2]), room - need >= 2 * HAND_ROOM)
     pose = Pose.from_matrix(yaw_rotation(yaw)).translated(np.array([*center, bottom + extent[2] / 2]))
     evidence = {"room": round(room, 4), "rim": round(rim, 4), "floor": round(floor, 4)}
-    return Result(value=Placement(pose, surface, bottom - surface, free, evidence), evidence=evidence)
+    highest = max(rim, surface) + DROP_IN
+    return Result(
+        value=Placement(pose, surface, bottom - surface, free, evidence, spots, highest), evidence=evidence
+    )
 
 
 def _clockwise(outline: Array) -> bool:
@@ -174,15 +224,20 @@ def on(support: Object, extent: Array, *, contents: Sequence[Object] = (), yaw: 
     center, surface, spread = _top_face(support)
     outline = footprint(support)
     crowded = [c for c in contents if bottom_of(c) > surface - 0.02]
-    if crowded:
-        center, _ = _spread(outline, smallest_rectangle(outline), extent, crowded)
-        if any(_overlaps(center, extent, c) for c in crowded):
+    spots: tuple[Spot, ...] = (Spot(center, surface),)
+    roomy = float(support.extent[:2].min()) > float(np.max(extent[:2])) + ROOMY
+    if crowded or roomy:
+        places = _spread(outline, smallest_rectangle(outline), extent, crowded, surface, EYE)
+        spots = (*(() if crowded else spots), *(spot for spot in places if spot.surface == surface))
+        if not spots:
             reason = f"no free place on the {support.kind}: {len(crowded)} things stand there"
             return Result(ok=False, reason=reason, evidence={"surface": round(surface, 4)})
+        center = spots[0].center
     bottom = surface + RELEASE
     pose = Pose.from_matrix(yaw_rotation(yaw)).translated(np.array([*center, bottom + extent[2] / 2]))
     evidence = {"surface": round(surface, 4), "flatness": round(spread, 4), "support": support.id}
-    return Result(value=Placement(pose, surface, RELEASE, 0.0, evidence), evidence=evidence)
+    highest = surface + RELEASE + ABOVE
+    return Result(value=Placement(pose, surface, RELEASE, 0.0, evidence, spots, highest), evidence=evidence)
 
 
 def _top_face(support: Object) -> tuple[Array, float, float]:
@@ -289,7 +344,7 @@ class Table:
         spread = np.linspace(-np.pi, np.pi, 48, endpoint=False)
         if wanted is not None:
             spread = np.linspace(-0.6, 0.6, 13)
-        best: tuple[float, Array, float] | None = None
+        found: list[tuple[float, Array, float]] = []
         for gap in (clearance, clearance + 0.02, clearance + 0.04, clearance + 0.06):
             for turn in spread:
                 angle = (wanted or 0.0) + turn
@@ -301,16 +356,19 @@ class Table:
                     continue
                 worth = min(free, 0.05) - 2.0 * (gap - clearance) - 0.05 * abs(turn) * (wanted is not None)
                 worth -= 0.02 * float(np.linalg.norm(place - self.reach.mean(axis=1)))
-                if best is None or worth > best[0]:
-                    best = (worth, place, free)
-        if best is None:
+                found.append((worth, place, free))
+        if not found:
             where = "beside" if side == "any" else f"{side} of"
             return Result(
                 ok=False,
                 reason=f"no free place {where} the {other.kind} within reach",
                 evidence={"side": side, "needed_radius": round(radius + CLEARANCE, 4)},
             )
-        return self._placed(best[1], extent, yaw, best[2], {"beside": other.id, "side": side})
+        found.sort(key=lambda item: -item[0])
+        best = found[0]
+        some = found[:: 1 + len(found) // 40]
+        spots = tuple(Spot(place, self.height, best[0] - worth) for worth, place, _ in some)
+        return self._placed(best[1], extent, yaw, best[2], {"beside": other.id, "side": side}, spots=spots)
 
     def at(self, place: Array, extent: Array, *, yaw: float = 0.0) -> Result:
         """Exactly the place asked for, if it is free and within reach.
@@ -340,10 +398,13 @@ class Table:
         clearance: float,
         evidence: Mapping[str, object],
         surface: float | None = None,
+        spots: tuple[Spot, ...] = (),
     ) -> Result:
         level = self.height if surface is None else surface
         bottom = level + RELEASE
         half = 0.0 if extent is None else float(extent[2]) / 2
         pose = Pose.from_matrix(yaw_rotation(yaw)).translated(np.array([*center, bottom + half]))
         told = {**evidence, "clearance": round(clearance, 4), "place": [round(float(v), 4) for v in center]}
-        return Result(value=Placement(pose, level, RELEASE, clearance, told), evidence=told)
+        spots = spots or (Spot(np.asarray(center), level),)
+        highest = bottom + ABOVE
+        return Result(value=Placement(pose, level, RELEASE, clearance, told, spots, highest), evidence=told)

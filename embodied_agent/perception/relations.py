@@ -18,7 +18,7 @@ from embodied_agent.types import Array, Object, Result
 INSIDE_SHARE = 0.7  # of the measured points of a thing that lie over the container's opening
 INSIDE_RIM = 0.006  # [m] a point this far over the rim's outside still counts as over it
 BELOW_RIM = 0.005  # [m] an inside thing's lowest seen point may be this far above the rim...
-SUNK = 0.012  # [m] ...if its estimated bottom is at least this far below the rim
+SUNK = 0.007  # [m] ...if its estimated bottom is at least this far below the rim
 DRAWER_MARGIN = 0.012  # [m]
 ON_GAP = 0.018  # [m] between a support's top and the thing's lowest point
 HIDDEN_GAP = 0.012  # [m]
@@ -97,7 +97,7 @@ def is_inside(
     centered = bool(in_polygon(item.position[None, :2], outline)[0])
     rim, bottom = top_of(container), bottom_of(item)
     lowest = float(np.percentile(item.cloud[:, 2], 5.0))
-    sunk = bottom < rim - min(SUNK, 0.5 * container.extent[2]) and lowest < rim + BELOW_RIM + item.extent[2]
+    sunk = bottom < rim - min(SUNK, 0.5 * container.extent[2]) and lowest < rim + BELOW_RIM
     value = bool(over >= INSIDE_SHARE and centered and sunk)
     return Result(
         value=value,

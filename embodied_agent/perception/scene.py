@@ -42,6 +42,7 @@ from embodied_agent.perception.tracks import FORGET_AFTER, Track, associate
 from embodied_agent.types import Array, Detection, Frame, Grounding, Object, Pose
 
 LIT = frozenset({"button"})  # kinds with a lamp
+EMPTY = "its place is empty"
 VOXEL = 0.01  # [m] of obstacle points
 SAME_MASK = 0.35  # intersection over union: a grounded mask is that tracked thing
 
@@ -116,6 +117,23 @@ class Scene:
                 track.item = replace(item, description=phrase)
                 found.append(track.item)
         return tuple(found), grounding
+
+    def carried(self, id: str, pose: Pose) -> None:
+        """Expect a thing where the hand let go of it; when it is seen there, it keeps its id.
+
+        Args:
+            id: Of the thing.
+            pose: Of its centre [m]; nothing is claimed to be measured there.
+        """
+        track = self._tracks.get(id)
+        if track is not None:
+            move = pose @ track.item.pose.inverse()
+            track.item = replace(track.item, pose=pose, cloud=move.apply(track.item.cloud))
+            track.views.clear()
+
+    def drop_view(self, camera: str) -> None:
+        """Forget what a camera sees as obstacles, before it moves on; measured things stay."""
+        self._looks.pop(camera, None)
 
     def get(self, id: str) -> Object | None:
         """A remembered thing as last measured, or None."""
@@ -296,7 +314,7 @@ class Scene:
             track.visible = False
             if share > 0.5 and track.item.kind not in FIXED:
                 track.misses += 1
-                track.why = "its place is empty"
+                track.why = EMPTY
             else:
                 track.why = "something stands in front of it"
             if track.misses >= FORGET_AFTER:

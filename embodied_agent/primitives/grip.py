@@ -73,6 +73,9 @@ def open_gripper(context: Context, grasp: Grasp | None = None) -> Result:
         width = min(widest, context.held.width + RELEASE)
     else:
         width = widest
+    if context.held is not None:
+        carried = context.arm.tool_pose() @ context.held.tool_from_object
+        context.view.scene.carried(context.held.object.id, carried)
     context.held = None
     return context.arm.grip(width, force=context.arm.description.gripper.max_force)
 

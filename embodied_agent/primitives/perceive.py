@@ -34,6 +34,9 @@ def find(context: Context, description: str) -> Result:
     found, grounding = context.view.find(description)
     evidence = {"description": description, "understood": grounding.words, "found": _measured(found)}
     if not found:
+        known = context.remembered(description)
+        if known is not None:  # held, or hidden where it was put: what it is called is known
+            return Result(value=known, evidence=evidence | {"remembered": known.id})
         return Result(ok=False, reason=f"found no {description!r} in the image", evidence=evidence)
     if grounding.ambiguous:
         return Result(

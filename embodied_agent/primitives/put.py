@@ -7,11 +7,17 @@ from typing import Literal
 import numpy as np
 
 from embodied_agent.perception import placement
+from embodied_agent.perception.hand import Hand
 from embodied_agent.perception.relations import is_inside, is_on
+from embodied_agent.perception.release import Holding, options
 from embodied_agent.primitives.context import Context
+from embodied_agent.primitives.grip import RELEASE
+from embodied_agent.primitives.move import CLEARANCE
 from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Type
 from embodied_agent.types import Array, Object, Pose, Result
+
+TRIED = 0.008  # [m] nearer to a place that failed is the same place
 
 
 @primitive(returns=Type.POSE, effect="perceive", for_skills=True)
@@ -51,9 +57,40 @@ def propose_placement(
             found = table.at(at.position, extent, yaw=yaw)
         else:
             return Result(ok=False, reason="nothing says where to put it")
-    if not found.ok:
-        return found
-    return Result(value=found.value.pose, evidence=found.evidence)
+    if not found.ok or context.held is None:
+        return Result(found.value.pose if found.ok else None, found.ok, found.reason, found.evidence)
+    return _servable(context, found.value, thing, yaw, inside or on)
+
+
+def _servable(
+    context: Context, place: placement.Placement, thing: Object, yaw: float, target: Object | None
+) -> Result:
+    """The best of a placement's spots that the arm can serve without hitting anything."""
+    held, gripper = context.held, context.arm.description.gripper
+    assert held is not None
+    width = min(gripper.max_width, held.width + RELEASE)
+    holding = Holding(Hand.of(gripper), held.tool_from_object.inverse(), width)
+    around = context.obstacles(thing)
+    found = options(place.spots, holding, thing.extent, around, yaw=yaw, highest=place.highest)
+    tried = context.memory.setdefault(f"placed:{thing.id}:{target.id if target else ''}", [])
+    found.sort(key=lambda option: any(np.linalg.norm(option.pose.position - p) < TRIED for p in tried))
+    tools = [option.pose @ held.tool_from_object.inverse() for option in found]
+    index, reason = context.arm.first_placeable(tools, around, held, CLEARANCE)
+    evidence = {**place.evidence, "options": len(found)}
+    if index is None:
+        told = reason if found else "the hand would hit something at every place"
+        return Result(ok=False, reason=f"cannot put the {thing.kind} there: {told}", evidence=evidence)
+    chosen = found[index]
+    tried.append(chosen.pose.position)
+    context.memory[f"put:{thing.id}"] = np.array([*chosen.pose.position[:2], place.surface])
+    turn = _yaw(chosen.pose) - yaw
+    evidence |= {
+        "option": index,
+        "position": chosen.pose.position.round(4).tolist(),
+        "fall": round(chosen.drop, 4),
+        "turned": round(float(np.arctan2(np.sin(turn), np.cos(turn))), 2),
+    }
+    return Result(value=chosen.pose, evidence=evidence)
 
 
 @primitive(returns=Type.POSE, effect="perceive")
@@ -73,7 +110,8 @@ def _inside(context: Context, thing: Object, container: Object, yaw: float) -> R
     contents = [
         x for x in view.near(container) if x.id != thing.id and is_inside(x, container, cabinet=cabinet).value
     ]
-    return placement.inside(container, thing.extent, contents=contents, cabinet=cabinet, yaw=yaw)
+    eye = view.look().camera.world_from_camera.position
+    return placement.inside(container, thing.extent, contents=contents, cabinet=cabinet, yaw=yaw, eye=eye)
 
 
 def _yaw(pose: Pose) -> float:

@@ -13,6 +13,7 @@ from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Range, Type, Unit
 from embodied_agent.types import Object, Pose, Result
 
+HELD = Result(value=False, evidence={"held": True})  # what is in the hand lies nowhere
 PUSH_SHORT, PUSH_LONG, PUSH_ASIDE = 0.5, 0.06, 0.05  # share of the way; [m] beyond it; [m] off it
 
 
@@ -24,6 +25,8 @@ def is_inside(context: Context, object: Object, container: Object) -> Result:
         object: The thing.
         container: Bowl, mug, box, bin or drawer.
     """
+    if context.holds(object):
+        return HELD
     view = context.view
     thing, around = view.fresh(object), view.fresh(container)
     return relations.is_inside(thing, around, cabinet=view.body_of(around), now=view.now)
@@ -37,6 +40,8 @@ def is_on(context: Context, object: Object, support: Object) -> Result:
         object: The thing.
         support: What is below it.
     """
+    if context.holds(object):
+        return HELD
     view = context.view
     return relations.is_on(view.fresh(object), view.fresh(support), now=view.now)
 
@@ -49,6 +54,8 @@ def is_beside(context: Context, object: Object, other: Object) -> Result:
         object: The thing.
         other: Its neighbour.
     """
+    if context.holds(object):
+        return HELD
     view = context.view
     return relations.is_beside(view.fresh(object), view.fresh(other), now=view.now)
 
@@ -105,6 +112,8 @@ def is_at(context: Context, object: Object, pose: Pose) -> Result:
         object: The thing.
         pose: The place.
     """
+    if context.holds(object):
+        return HELD
     view = context.view
     return relations.is_at(view.fresh(object), pose.position, now=view.now)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from embodied_agent.perception.articulation import handle_of
-from embodied_agent.perception.scene import Scene
+from embodied_agent.perception.scene import EMPTY, Scene
 from embodied_agent.types import Array, Frame, Grounding, Object, Pose
 
 if TYPE_CHECKING:
@@ -60,17 +61,40 @@ class View:
     def again(self, item: Object) -> Object | None:
         """A known thing as the newest image shows it; None if it is not seen there."""
         self.look()
-        newest = self.scene.get(item.id)
-        return newest if newest is not None and newest.stamp >= self.now - 1e-6 else None
+        newest = self.fresh(item)
+        return newest if newest.stamp >= self.now - 1e-6 and self.scene.get(item.id) is not None else None
 
     def fresh(self, item: Object) -> Object:
-        """A known thing after the newest look; its stamp tells whether that look saw it."""
+        """A known thing after the newest look; its stamp tells whether that look saw it.
+
+        A thing that is only hidden now, and was measured after the robot last touched anything,
+        is where it was.
+        """
         self.look()
-        return self.known(item)
+        known = self.known(item)
+        hidden = known.stamp < self.now and self.scene.why_unseen(item.id) != EMPTY
+        return replace(known, stamp=self.now) if hidden and known.stamp > self.arm.touched else known
+
+    def look_with(self, camera: str) -> Frame:
+        """One reading of a camera that moves with the arm, taken in; its view is not kept as obstacles."""
+        frame, table = self.arm.robot.capture(camera), self.scene.table
+        self.scene.look(frame, robot_spheres=self.arm.spheres())
+        self.scene.table = table  # a near view may hold too little of it
+        self.scene.drop_view(camera)
+        if self._seen is not None:
+            self._seen(frame)
+        return frame
 
     def known(self, item: Object) -> Object:
         """A known thing as last measured; no new image is taken."""
         return self.scene.get(item.id) or item
+
+    def hidden(self, phrase: str) -> Object | None:
+        """The only thing that was found by a phrase before and is hidden now, or None."""
+        self.look()
+        found = [x for x in self.scene.objects if x.description == phrase and x.stamp > self.arm.touched]
+        hidden = [x for x in found if not self.scene.is_visible(x.id) and self.scene.why_unseen(x.id) != EMPTY]
+        return hidden[0] if len(hidden) == 1 else None
 
     def first(self, item: Object) -> Object | None:
         """A known thing as first measured in this run."""
