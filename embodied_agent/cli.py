@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embodied_agent.errors import BadInput, EmbodiedAgentError, ProgramError
+from embodied_agent.errors import BadInput, EmbodiedAgentError, MissingDependency, ProgramError
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 internal error, 2 bad input, 3 program not accepted, 4 planner or weights, "
@@ -294,6 +294,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone
         return 0
+    except ModuleNotFoundError as error:
+        _traceback_if_asked()
+        package = (error.name or "a package").split(".")[0]
+        words = f"the package {package} is missing: pip install 'embodied_agent[mujoco,mllm,bench]'"
+        return complain(words, MissingDependency.exit_code)
     except OSError as error:
         _traceback_if_asked()
         return complain(f"{error.filename or 'system'}: {error.strerror or error}", BadInput.exit_code)

@@ -15,6 +15,11 @@ from typing import Any, Generic, TypeVar
 
 Job = TypeVar("Job")
 
+
+class Unusable(Exception):
+    """A worker could not even start; neither could the next."""
+
+
 STARTUP = 120.0  # [s] a worker may take to load its libraries, on top of its job's time
 
 
@@ -50,6 +55,9 @@ def run_jobs(
         jobs: Picklable.
         workers: Processes side by side.
         timeout: Longest time of one job [s]; a worker that takes longer is ended.
+
+    Raises:
+        Unusable: `make` failed; carries its words.
     """
     waiting, alive = deque(jobs), list[_Worker[Job]]()
     threads = str(max(1, (os.cpu_count() or 1) // max(1, workers)))
@@ -102,6 +110,8 @@ def _news(worker: _Worker[Job], ready: Sequence[Any], timeout: float) -> Done[Jo
         except (EOFError, OSError):
             pass
         else:
+            if kind == "unusable":
+                raise Unusable(str(value))
             return Done(worker.job, value) if kind == "value" else Done(worker.job, error=str(value))
     if worker.pipe in ready or worker.process.sentinel in ready:
         worker.process.join(5)
@@ -128,12 +138,14 @@ def _work(pipe: Connection, make: Callable[[Any], Callable[[Any], Any]], argumen
             job = pipe.recv()
         except (EOFError, OSError):
             return
+        kind = "unusable" if run is None else "error"
         try:
             run = run or make(argument)
+            kind = "error"
             answer = ("value", run(job))
         except Exception as error:
             words = " ".join(str(error).split())[:500]
-            answer = ("error", f"{type(error).__name__}: {words}")
+            answer = (kind, f"{type(error).__name__}: {words}")
         try:
             pipe.send(answer)
         except (BrokenPipeError, OSError):

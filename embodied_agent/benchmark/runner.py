@@ -12,9 +12,9 @@ from typing import Any
 
 from embodied_agent.account import versions
 from embodied_agent.benchmark.metrics import COMBINATIONS, EpisodeRecord, by_family, figures
-from embodied_agent.benchmark.pool import run_jobs
+from embodied_agent.benchmark.pool import Unusable, run_jobs
 from embodied_agent.config import nearest
-from embodied_agent.errors import BadInput
+from embodied_agent.errors import BadInput, PlannerError
 from embodied_agent.planners.goal import FAMILIES
 from embodied_agent.record import plain, write_whole
 
@@ -128,18 +128,21 @@ def run_bench(
 
     Raises:
         BadInput: The folder holds another benchmark, or cannot be written.
+        PlannerError: Planner or perception cannot be loaded.
     """
     _claim(folder, options)
     jobs = jobs_of(options, folder)
     records = {record.id: record for record in stored(folder)}
     missing = [job for job in jobs if job.id not in records]
-    for done in run_jobs(Runner, options, missing, workers, options.deadline + GRACE):
-        record = EpisodeRecord.from_json(done.value) if not done.error else _lost(done.job, done.error)
-        write_whole(
-            folder / "episodes" / f"{record.id}.json", json.dumps(plain(record.as_json()), indent=1) + "\n"
-        )
-        records[record.id] = record
-        told(record, len(records), len(jobs))
+    try:
+        for done in run_jobs(Runner, options, missing, workers, options.deadline + GRACE):
+            record = EpisodeRecord.from_json(done.value) if not done.error else _lost(done.job, done.error)
+            text = json.dumps(plain(record.as_json()), indent=1) + "\n"
+            write_whole(folder / "episodes" / f"{record.id}.json", text)
+            records[record.id] = record
+            told(record, len(records), len(jobs))
+    except Unusable as error:
+        raise PlannerError(f"{options.combination} cannot be run: {error}") from None
     wanted = {job.id for job in jobs}
     return [record for record in _in_order(records.values(), jobs) if record.id in wanted]
 

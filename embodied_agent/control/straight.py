@@ -6,12 +6,15 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embodied_agent.control.collision import CollisionWorld
-from embodied_agent.control.kinematics import Kinematics
 from embodied_agent.types import Array, Joint, Pose, quaternion_from_rotation
+
+if TYPE_CHECKING:  # programs are checked without a simulator installed
+    from embodied_agent.control.collision import CollisionWorld
+    from embodied_agent.control.kinematics import Kinematics
 
 POSITION_STEP = 0.01  # [m] between solved poses
 ROTATION_STEP = 0.05  # [rad]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from embodied_agent.benchmark.metrics import COMBINATIONS, EpisodeRecord
-from embodied_agent.benchmark.pool import run_jobs
+from embodied_agent.benchmark.pool import Unusable, run_jobs
 from embodied_agent.benchmark.report import benchmark_html
 from embodied_agent.benchmark.runner import BenchOptions, jobs_of, run_bench, stored, summary
 from embodied_agent.errors import BadInput
@@ -50,9 +50,9 @@ def test_workers_that_crash_hang_or_raise_lose_only_their_job() -> None:
     assert "was ended" in ends["hang"].error
 
 
-def test_a_worker_that_cannot_start_names_the_reason_for_each_job() -> None:
-    ends = list(run_jobs(broken, None, [1, 2], 1, 5.0))
-    assert [done.error for done in ends] == ["RuntimeError: no weights"] * 2
+def test_workers_that_cannot_start_end_the_benchmark_with_the_reason() -> None:
+    with pytest.raises(Unusable, match="RuntimeError: no weights"):
+        list(run_jobs(broken, None, [1, 2], 2, 5.0))
 
 
 def broken(argument: Any) -> Any:

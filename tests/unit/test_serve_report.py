@@ -263,3 +263,30 @@ def test_video_plays(folder: Path) -> None:
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     frames, _ = imageio_ffmpeg.count_frames_and_secs(str(folder / "video.mp4"))
     assert frames == 5
+
+
+WITHOUT = """
+import sys
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"mujoco", "torch", "open3d", "mink", "ompl", "toppra", "ruckig", "transformers",
+                                  "fastapi", "scipy", "cv2", "matplotlib", "trimesh"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Bare())
+from embodied_agent.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_programs_are_checked_and_runs_replayed_with_the_core_packages_alone(folder: Path) -> None:
+    for arguments in (["check", str(folder / "program.py")], ["primitives", "--json"], ["replay", str(folder)]):
+        command = [sys.executable, "-c", WITHOUT, *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert ended.returncode == 0, (arguments, ended.stderr)
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
+    command = [sys.executable, "-c", WITHOUT, "run", "go home"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 7
+    assert "pip install" in ended.stderr.splitlines()[-1]
