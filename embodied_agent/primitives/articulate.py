@@ -10,11 +10,11 @@ from embodied_agent.perception import articulation, states
 from embodied_agent.perception.geometry import voxel_centers
 from embodied_agent.primitives.context import Context
 from embodied_agent.primitives.grip import close_with, differ
-from embodied_agent.primitives.lead import lead, plan_lead
-from embodied_agent.primitives.move import CONTACT, PREGRASP
+from embodied_agent.primitives.lead import lead, plan_lead, plan_push
+from embodied_agent.primitives.move import CLEARANCE, CONTACT, PREGRASP
 from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Range, Type, Unit
-from embodied_agent.types import Array, Joint, Object, Result
+from embodied_agent.types import Array, Joint, Object, Pose, Result
 
 CLASP = 25.0  # [N] between the fingers on a handle
 LED_VOXEL = 0.01  # [m] between the points of a part that was led, as an obstacle
@@ -95,10 +95,7 @@ def follow_joint(context: Context, joint: Joint, part: Object, to: Annotated[flo
     amount = _amount(joint, here.position, float(before.value), to) - led
     moved = lead(arm, joint, amount, _turn(context), reach=articulation.radius(joint, here.position))
     after = articulation.travel_between(joint, here.position, arm.tool_pose().position)
-    for seen in (part, context.view.handle_of(part)):
-        if seen is not None:
-            cloud = articulation.carried(joint, voxel_centers(seen.cloud, LED_VOXEL), led + after)
-            context.led[seen.id] = (seen, cloud)
+    _mark_led(context, part, joint, led + after)
     evidence = {
         **moved.evidence,
         "opening_before": round(before.value, 3),
@@ -242,6 +239,37 @@ def propose_twist_grasp(
     return Result(value=grasp, evidence=evidence)
 
 
+@primitive(returns=Type.NONE, effect="move", for_skills=True)
+def push_shut(context: Context, part: Object, joint: Joint) -> Result:
+    """Push a door shut with closed fingers that reach down its outer face.
+
+    Args:
+        part: The door, as just measured.
+        joint: Its hinge.
+    """
+    if joint.type != "revolute":
+        return Result(ok=False, reason=f"only a door can be pushed shut, {part.description!r} slides")
+    arm, opening = context.arm, _opening(context, part, joint)
+    if not opening.ok:
+        return opening
+    handle = context.view.handle_of(part)
+    around = context.obstacles(part) if handle is None else context.obstacles(part, handle)
+    amount = _amount(joint, part.position, float(opening.value), 0.0)
+    plan, reason = plan_push(arm, part, joint, amount, around, CLEARANCE)
+    if plan is None:
+        return Result(ok=False, reason=f"{part.description!r} cannot be pushed shut: {reason}")
+    there = arm.move_joints(plan.posture, context.obstacles())
+    if not there.ok:
+        return there
+    down = arm.move_straight(plan.tool, speed=0.15, until_contact=CONTACT)
+    if not down.ok:
+        return down
+    reach = articulation.radius(joint, plan.tool.position)
+    pushed = lead(arm, joint, plan.amount, plan.turn, reach=reach)
+    _mark_led(context, part, joint, -float(opening.value) * joint.range)
+    return pushed
+
+
 @primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True)
 def is_opened(context: Context, part: Object, to: Annotated[float, Range(0.0, 1.0)]) -> Result:
     """Whether a drawer or door is open as far as asked.
@@ -284,14 +312,19 @@ def push_along(
     left = distance - float((object.position - start.position) @ way)
     if left < 0.01:
         return Result(evidence={"pushed": 0.0, "already_moved": round(distance - left, 4)})
-    behind = arm.pointing_down(centre - way * (half + finger + RUN_UP), closing_across=way)
-    beyond = behind.translated(way * (RUN_UP + left))
-    above = behind.translated(np.array([0.0, 0.0, object.extent[2] + 0.08]))
+    back, run = centre - way * (half + finger + RUN_UP), way * (RUN_UP + left)
+    rise = np.array([0.0, 0.0, object.extent[2] + 0.08])
+    hands = [arm.pointing_down(back + rise, closing_across=side) for side in (way, -way)]
+    steps = np.stack([-rise, run - rise, run])  # down, along, up again: all of it from one posture
+    there = arm.move_to(hands, context.obstacles(), None, then=steps)
+    if not there.ok:
+        return there
+    behind = Pose(back, arm.tool_pose().quaternion)
+    beyond = behind.translated(run)
     for motion in (
-        lambda: arm.move_to(above, context.obstacles(), None),
         lambda: arm.move_straight(behind, speed=0.1, until_contact=CONTACT),
         lambda: arm.move_straight(beyond, speed=0.08, max_force=SHOVE),
-        lambda: arm.move_straight(beyond.translated(above.position - behind.position), speed=0.4, partial=True),
+        lambda: arm.move_straight(beyond.translated(rise), speed=0.4, partial=True),
     ):
         result = motion()
         if not result.ok:
@@ -303,6 +336,14 @@ def _opening(context: Context, part: Object, joint: Joint) -> Result:
     """How far a part is open by the last look, as a share of its range."""
     view = context.view
     return states.opening_fraction(part, view.body_of(part), first=view.first(part), range=joint.range)
+
+
+def _mark_led(context: Context, part: Object, joint: Joint, amount: float) -> None:
+    """Note where a part and its handle stand now, so that the arm keeps off there until they are seen again."""
+    for seen in (part, context.view.handle_of(part)):
+        if seen is not None:
+            cloud = articulation.carried(joint, voxel_centers(seen.cloud, LED_VOXEL), amount)
+            context.led[seen.id] = (seen, cloud)
 
 
 def _amount(joint: Joint, hand: Array, before: float, to: float) -> float:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embodied_agent.control.obstacles import Obstacles
 from embodied_agent.control.straight import follow_poses
 from embodied_agent.perception import articulation
-from embodied_agent.primitives.arm import Arm
-from embodied_agent.types import Array, Grasp, Joint, Result
+from embodied_agent.types import Array, Grasp, Joint, Object, Pose, Result
+
+if TYPE_CHECKING:  # programs are checked without a simulator installed
+    from embodied_agent.primitives.arm import Arm
 
 PULL = 60.0  # [N] at the tool while a part is moved
 SPEED = 0.1  # [m/s] of the hand then: in contact, an arm that lags behind pushes aside
@@ -23,8 +26,13 @@ MOST_GIVEN = 0.04  # [m] aside in all; more means that the joint is not what it 
 STOPPED = 0.8  # share of the force that acts against the way where a part is at its stop
 BLOCKED = 4  # chunks in a row that ended at the force limit
 TURNS = (1.0, 0.7, 0.4)  # shares of a door's turn that the hand turns too
+RUN_UP = 0.03  # [m] between the fingers and a door before they push it
+OVER = 0.012  # [m] between the palm and the door's top
+PUSHED_AT = (0.85, 0.65)  # of a door's width from its hinge
+PUSH_TURNS = (1.0, 0.5, 0.0)  # shares of the door's turn that the pushing hand turns too
+MOST_LAG = 0.6  # [rad] between hand and door; beyond it the fingers come near the door's face
 POSTURES = 3  # of the arm, tried for one grasp
-SEARCH = 2.5  # [s] for a grasp from which the whole way can be led
+SEARCH = 2.5  # [s] of processor time, for a grasp or a push all of whose way can be led
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,23 @@ class Plan:
     share: float
 
 
+@dataclass(frozen=True)
+class Push:
+    """How a door can be pushed shut.
+
+    Attributes:
+        tool: Tool pose beside the door, fingers down.
+        posture: Joints of the arm above it [rad], (n,).
+        turn: Share of the door's turn that the hand turns too.
+        amount: Signed motion from there [rad].
+    """
+
+    tool: Pose
+    posture: Array
+    turn: float
+    amount: float
+
+
 def plan_lead(
     arm: Arm, grasps: Sequence[Grasp], joint: Joint, amount: float, obstacles: Array, back: float
 ) -> tuple[Plan | None, str]:
@@ -57,34 +82,84 @@ def plan_lead(
         obstacles: Points (N, 3) to keep off, without the part and its handle.
         back: Length of the straight approach [m].
     """
-    world = arm.collisions(Obstacles(points=obstacles, table=None))
+    world = arm.collisions(Obstacles(points=obstacles, table=0.0))
     kinematics, start = arm.kinematics, arm.state().positions
     best: Plan | None = None
     reason = "no grasp was proposed"
     turns = TURNS if joint.type == "revolute" else (1.0,)
-    until = time.monotonic() + SEARCH
-    for grasp in grasps:
-        if time.monotonic() > until and best is not None:
+    lagging = tuple(turn for turn in turns if (1.0 - turn) * abs(amount) > MOST_LAG)
+    for tried in (tuple(turn for turn in turns if turn not in lagging), lagging):
+        until = time.thread_time() + SEARCH
+        for grasp in grasps if tried else ():
+            if time.thread_time() > until:
+                break
+            before = grasp.pose.translated(-back * grasp.pose.rotation[:, 2])
+            for solution in kinematics.inverses(before, start, count=POSTURES, attempts=6, random_seed=arm.seed):
+                contact = world.contact(solution.positions) if solution.found else None
+                if not solution.found or contact is not None:
+                    reason = f"before the grasp {contact or solution.reason}"
+                    continue
+                approach = follow_poses(kinematics, solution.positions, [grasp.pose])
+                if not approach.complete:
+                    reason = approach.reason
+                    continue
+                for turn in tried:
+                    poses = articulation.path(joint, grasp.pose, amount, 12, turn)[1:]
+                    way = follow_poses(kinematics, approach.positions[-1], poses, world)
+                    if best is None or way.fraction > best.share + 0.02:
+                        best = Plan(grasp, solution.positions, turn, way.fraction)
+                    if way.complete:
+                        return best, ""
+                    reason = way.reason
+    return best, reason
+
+
+def plan_push(
+    arm: Arm, panel: Object, joint: Joint, amount: float, obstacles: Array, above: float
+) -> tuple[Push | None, str]:
+    """Where upright closed fingers can push a door's face all along its arc; or why nowhere.
+
+    The palm passes over the door; the fingers reach down its outer face.
+
+    Args:
+        arm: The arm, where it stands now.
+        panel: The door, as just measured.
+        joint: Its hinge.
+        amount: Signed motion to push it by, < 0 [rad].
+        obstacles: Points (N, 3) to keep off, without the door and its handle.
+        above: Length of the straight way down beside the door [m].
+    """
+    world = arm.collisions(Obstacles(points=obstacles, table=0.0))
+    kinematics, gripper, start = arm.kinematics, arm.description.gripper, arm.state().positions
+    spoke = (panel.position - joint.origin) * np.array([1.0, 1.0, 0.0])
+    width = 2.0 * float(np.linalg.norm(spoke))
+    face = articulation.tangent(joint, panel.position)  # outward: where it moves when it opens
+    off = panel.extent[0] / 2 + max(gripper.finger_breadth / 2, gripper.finger_thickness) + RUN_UP
+    height = panel.position[2] + panel.extent[2] / 2 + OVER - gripper.palm_depth
+    reason = "no place to push was tried"
+    until = time.thread_time() + SEARCH
+    for share, yaw in itertools.product(PUSHED_AT, np.linspace(0.0, 2 * np.pi, 8, endpoint=False)):
+        if time.thread_time() > until:
             break
-        before = grasp.pose.translated(-back * grasp.pose.rotation[:, 2])
-        for solution in kinematics.inverses(before, start, count=POSTURES, attempts=6, random_seed=arm.seed):
+        base = joint.origin + 2.0 * share * spoke + off * face
+        way = amount - RUN_UP / (share * width)
+        across = np.array([-np.sin(yaw), np.cos(yaw), 0.0])
+        tool = arm.pointing_down(np.array([base[0], base[1], height]), across)
+        over = tool.translated(np.array([0.0, 0.0, above]))
+        for solution in kinematics.inverses(over, start, count=POSTURES, attempts=6, random_seed=arm.seed):
             contact = world.contact(solution.positions) if solution.found else None
             if not solution.found or contact is not None:
-                reason = f"before the grasp {contact or solution.reason}"
+                reason = f"before the push {contact or solution.reason}"
                 continue
-            approach = follow_poses(kinematics, solution.positions, [grasp.pose])
-            if not approach.complete:
-                reason = approach.reason
-                continue
-            for turn in turns:
-                poses = articulation.path(joint, grasp.pose, amount, 12, turn)[1:]
-                way = follow_poses(kinematics, approach.positions[-1], poses, world)
-                if best is None or way.fraction > best.share + 0.02:
-                    best = Plan(grasp, solution.positions, turn, way.fraction)
-                if way.complete:
-                    return best, ""
-                reason = way.reason
-    return best, reason
+            down = follow_poses(kinematics, solution.positions, [tool], world)
+            reason = down.reason or reason
+            for turn in PUSH_TURNS if down.complete else ():
+                poses = articulation.path(joint, tool, way, 12, turn)[1:]
+                pushed = follow_poses(kinematics, down.positions[-1], poses, world)
+                if pushed.complete:
+                    return Push(tool, solution.positions, turn, way), ""
+                reason = pushed.reason
+    return None, reason
 
 
 def lead(

@@ -14,6 +14,7 @@ from embodied_agent.types import Grasp, Object, Pose, Result
 PREGRASP = 0.10  # [m] back from a grasp along its approach axis
 CLEARANCE = 0.10  # [m] above a placement before the straight way down
 SLOW_WAY = 0.025  # [m] last part of a way down, led slowly: contact is soft
+EARLY = 0.025  # [m] above a place: what is touched there is not what the thing should stand on
 WRIST = "wrist"  # name of the camera on the hand
 LOOK_FROM = 0.24  # [m] of the tool above what the camera on the hand is to see
 FURNITURE = ("drawer", "door", "drawer_handle", "door_handle", "knob")
@@ -26,7 +27,17 @@ def home(context: Context) -> Result:
     let_go = _leave_furniture(context)
     if not let_go.ok:
         return let_go
-    return context.arm.home(context.obstacles(), context.held)
+    arm, around = context.arm, context.obstacles()
+    straight = arm.home(around, context.held)
+    if straight.ok or "took_s" in straight.evidence:
+        return straight
+    # Close to furniture a way all at once is hard to find; out into the open first.
+    tool = arm.tool_pose()
+    back, up = -PREGRASP * tool.rotation[:, 2], np.array([0.0, 0.0, PREGRASP])
+    near = np.array([-PREGRASP, 0.0, 0.0])
+    steps = (back, up, back + up, near, near + up, 2 * near + up)
+    out = arm.move_to([tool.translated(step) for step in steps], around, context.held)
+    return arm.home(around, context.held) if out.ok else straight
 
 
 @primitive(returns=Type.NONE, effect="move")
@@ -125,9 +136,21 @@ def lower_to(context: Context, spot: Pose) -> Result:
     near = tool.translated(np.array([0.0, 0.0, SLOW_WAY]))
     if context.arm.tool_pose().position[2] > near.position[2] + SLOW_WAY / 2:
         lowered = context.arm.move_straight(near, speed=0.25, until_contact=CONTACT)
-        if not lowered.ok or lowered.evidence.get("contact"):
+        if not lowered.ok:
             return lowered
-    return context.arm.move_straight(tool, speed=0.05, until_contact=CONTACT)
+        if lowered.evidence.get("contact"):
+            return _met(context, tool, lowered)
+    return _met(context, tool, context.arm.move_straight(tool, speed=0.05, until_contact=CONTACT))
+
+
+def _met(context: Context, tool: Pose, lowered: Result) -> Result:
+    """A way down that ended; one that ended far too high met something else, and is undone."""
+    early = float(context.arm.tool_pose().position[2] - tool.position[2])
+    if not lowered.ok or early < EARLY:
+        return lowered
+    context.arm.move_straight(tool.translated(np.array([0.0, 0.0, CLEARANCE])), speed=0.25, partial=True)
+    reason = f"something is in the way {early * 1000:.0f} mm above the place"
+    return Result(ok=False, reason=reason, evidence=lowered.evidence)
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)

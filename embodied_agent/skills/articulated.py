@@ -23,26 +23,36 @@ def open(part: Object, to: Annotated[float, Range(0.1, 1.0)] = 0.9):
 
 
 def close(part: Object):
-    """Close a drawer or a door by its handle.
+    """Close a drawer or a door by its handle, or push a door shut where its handle is out of reach.
 
     Args:
         part: The drawer or door.
     """
-    with retry(times=4):
-        home()
-        target = locate(part)
-        joint = joint_of(target)
-        grasp = propose_lead_grasp(target, joint, to=0.0)
-        open_gripper(grasp)
-        move_to_pregrasp(grasp)
-        reach(grasp)
-        clasp()
-        led = explore_joint(joint, opening=False)
-        follow_joint(led, target, to=0.0)
-        open_gripper()
-        retreat(distance=0.08)
-        home()
-        ensure(is_closed(target))
+    with fallback():
+        with retry(times=3):
+            home()
+            target = locate(part)
+            joint = joint_of(target)
+            grasp = propose_lead_grasp(target, joint, to=0.0)
+            open_gripper(grasp)
+            move_to_pregrasp(grasp)
+            reach(grasp)
+            clasp()
+            led = explore_joint(joint, opening=False)
+            follow_joint(led, target, to=0.0)
+            open_gripper()
+            retreat(distance=0.08)
+            home()
+            ensure(is_closed(target))
+        with retry(times=2):
+            home()
+            target = locate(part)
+            joint = joint_of(target)
+            close_fingers()
+            push_shut(target, joint)
+            lift(height=0.1)
+            home()
+            ensure(is_closed(target))
 
 
 def press(button: Object):
