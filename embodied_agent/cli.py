@@ -249,6 +249,32 @@ def bench_tabletop(
     raise typer.Exit(bench_families(options, out, workers, combinations=combinations, as_json=as_json))
 
 
+@bench.command("language")
+def bench_language(
+    count: Annotated[int, typer.Option(min=1, max=100000, help="Held-out commands of all kinds.")] = 300,
+    seed: Seed = 0,
+    robot: Robot = "panda",
+    planner: Planner = "builtin",
+    planner_url: PlannerUrl = "",
+    model: Model = "",
+    depth_noise: Annotated[bool, typer.Option("--depth-noise", help="Depth as a real camera gives it.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes side by side.")] = 1,
+    out: Annotated[Path, typer.Option("--out", help="Folder for language.json.")] = Path("runs/bench"),
+    as_json: Json = False,
+) -> None:
+    """How often held-out words become the right program, refusal or question; nothing moves.
+
+    Example: embodied-agent bench language --count 300 --workers 2
+    """
+    from embodied_agent.benchmark.runner import BenchOptions
+    from embodied_agent.console.benching import bench_words
+
+    options = BenchOptions(
+        seed=seed, robot=robot, planner=planner, planner_url=planner_url, model=model, depth_noise=depth_noise
+    )
+    bench_words(options, count, workers, out, as_json=as_json)
+
+
 @bench.command("latency")
 def bench_latency(
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="Measurements of each figure.")] = 20,

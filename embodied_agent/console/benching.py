@@ -114,3 +114,37 @@ def show_latency(
     Console().print(table)
     for key, reason in result["missing"].items():
         console.print(f"not measured everywhere: {key}: {reason}", markup=False, soft_wrap=True)
+
+
+def bench_words(options: BenchOptions, count: int, workers: int, out: Path, *, as_json: bool) -> None:
+    """Run the language suite and print its figures."""
+    from embodied_agent.benchmark.language import Answer, ask, grouped, language_shares, language_summary
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(options.planner, total=count)
+
+        def told(answer: Answer, done: int) -> None:
+            progress.update(bar, completed=done)
+            if not answer.same and not console.is_terminal:
+                console.print(f"wrong: {answer.command}", markup=False, highlight=False, soft_wrap=True)
+
+        try:
+            answers = ask(options, count, workers, told)
+        except KeyboardInterrupt:
+            raise Cancelled("cancelled") from None
+    result = language_summary(options, answers)
+    write_whole(out / "language.json", json.dumps(result, indent=1) + "\n")
+    if as_json:
+        print(json.dumps(result))
+        return
+    table = Table(title=f"language, planner {options.planner}, {count} commands", title_justify="left")
+    table.add_column("what")
+    table.add_column("share [95 %]", justify="right")
+    for name, share in language_shares(answers).items():
+        table.add_row(name, str(share), end_section=name == "in the language")
+    for family, group in grouped(answers).items():
+        table.add_row(f"  {family}", f"{sum(a.same for a in group)}/{len(group)}")
+    Console().print(table)
+    console.print(f"every wrong answer: {out / 'language.json'}", soft_wrap=True)

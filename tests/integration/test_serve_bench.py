@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from embodied_agent.benchmark.language import ask, language_shares, language_summary
 from embodied_agent.benchmark.metrics import COMBINATIONS, EpisodeRecord
 from embodied_agent.benchmark.pool import Unusable, run_jobs
 from embodied_agent.benchmark.report import benchmark_html
@@ -131,3 +132,14 @@ def test_page_of_an_ablation_says_so_and_the_default_does_not() -> None:
     pytest.importorskip("matplotlib")
     assert "Ablation" in benchmark_html({"scripted x truth": records([True])}, {}, [])
     assert "Ablation" not in benchmark_html({"builtin x camera": records([False])}, {}, [])
+
+
+def test_the_oracle_is_right_about_every_command_and_a_lost_one_counts_as_wrong() -> None:
+    pytest.importorskip("mujoco")
+    answers = ask(BenchOptions(planner="scripted"), 2, 1)
+    assert [answer.same for answer in answers] == [True, True]
+    lost = replace(answers[0], same=False, kind="refuse", kind_right=False, wrong_action=True)
+    shares = language_shares([*answers, lost])
+    assert shares["program right, or of the same effect"].count == 2
+    assert shares["wrong action on a command to refuse or ask about"].count >= 1
+    assert len(language_summary(BenchOptions(), [*answers, lost])["wrong"]) == 1
