@@ -233,7 +233,8 @@ def test_commands_that_do_not_exist_are_refused(capsys: pytest.CaptureFixture[st
 
 
 def test_every_command_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (["run"], ["plan"], ["check"], ["bench"], ["bench", "tabletop"], ["bench", "latency"], ["bench", "language"], ["train"],
+    for command in (["run"], ["plan"], ["check"], ["bench"], ["bench", "tabletop"], ["bench", "latency"],
+                    ["bench", "language"], ["train"],
                     ["serve"], ["primitives"], ["doctor"], ["replay"]):  # fmt: skip
         assert main([*command, "--help"]) == 0
         assert "Example: embodied-agent" in capsys.readouterr().out, command
