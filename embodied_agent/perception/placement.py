@@ -126,13 +126,14 @@ def _spread(
     outline: Array, room: Rectangle, extent: Array, contents: Sequence[Object], floor: float, eye: Array
 ) -> tuple[Spot, ...]:
     """Places in an opening, best first: clear of the contents, on the floor, near the middle."""
-    grid = np.linspace(-0.5, 0.5, 15)
+    grid = np.linspace(-0.5, 0.5, 21)
     local = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2) * room.size
     points = local @ yaw_rotation(room.yaw)[:2, :2].T + room.center
     most = 0.42 * float(room.size.min())
     points = points[in_polygon(points, outline, -min(0.25 * float(extent[0] + extent[1]), most))]
     points = np.concatenate([room.center[None], points])
-    at_wall = ~in_polygon(points, outline, -min(_radius(extent) + WALL, most))
+    at_wall = np.logical_not(in_polygon(points, outline, -min(_radius(extent) + WALL, most)))
+    aside = 0.0 if contents else _room_for_more(room, extent)
     away = room.center - np.asarray(eye)[:2]
     away = away / max(float(np.linalg.norm(away)), 1e-6)
     spots = []
@@ -140,8 +141,9 @@ def _spread(
         below = [c for c in contents if _overlaps(point, extent, c)]
         surface = max([floor, *(top_of(c) for c in below)])
         gap = _gap(point, extent, contents, room) if contents else MARGIN
-        cost = 0.25 * float(np.linalg.norm(point - room.center)) + max(0.0, MARGIN - gap)
-        cost += TIGHT * float(tight) + HIDING * max(0.0, float((room.center - point) @ away))
+        cost = 0.25 * abs(float(np.linalg.norm(point - room.center)) - aside) + max(0.0, MARGIN - gap)
+        nearer = float((room.center - point) @ away)
+        cost += TIGHT * float(tight) + HIDING * max(0.0, nearer) + (0.05 * abs(nearer) if aside else 0.0)
         cost += 0.5 * (surface - floor)  # what stands on other things rolls off them
         spots.append(Spot(point, surface, cost))
     spots.sort(key=lambda spot: spot.cost)
@@ -150,6 +152,14 @@ def _spread(
         if all(np.linalg.norm(spot.center - other.center) > SPOT_SPACING for other in kept):
             kept.append(spot)
     return tuple(kept[:SPOTS])
+
+
+def _room_for_more(room: Rectangle, extent: Array) -> float:
+    """How far from the middle the first thing goes, so that another like it finds room beside it [m]."""
+    inner, half = float(room.size.min()) / 2 - WALL, 0.25 * float(extent[0] + extent[1])
+    if inner < 2 * half:
+        return 0.0
+    return float(np.clip(3 * half + 0.02 - inner, 0.0, max(0.0, inner - half - HAND_ROOM)))
 
 
 def _radius(extent: Array) -> float:
@@ -170,7 +180,7 @@ def _gap(center: Array, extent: Array, contents: Sequence[Object], room: Rectang
 def _overlaps(center: Array, extent: Array, other: Object) -> bool:
     """Whether a thing at `center` would stand on another rather than next to it."""
     reach = 0.25 * float(extent[0] + extent[1] + other.extent[0] + other.extent[1])
-    return bool(np.linalg.norm(center - other.position[:2]) < 0.9 * reach)
+    return bool(np.linalg.norm(center - other.position[:2]) < 0.97 * reach)
 
 
 def _in_drawer(

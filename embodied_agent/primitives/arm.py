@@ -87,7 +87,8 @@ class Arm:
             pose: Where to.
             obstacles: Points (N, 3) to keep off.
             held: What the hand carries, if anything.
-            then: Straight step (3,) [m] in the world that must be possible from there.
+            then: Straight way in the world that must be possible from there, as offsets (3,) or
+                (K, 3) [m] from that place.
         """
         return self._go(pose, obstacles, held, then)
 
@@ -264,8 +265,11 @@ class Arm:
         start = self.state().positions
 
         def accept(positions: Array) -> str:
+            if then is None:
+                return ""
             tool = self.kinematics.forward(positions)
-            return "" if then is None else follow_poses(self.kinematics, positions, [tool.translated(then)]).reason
+            way = [tool.translated(offset) for offset in np.atleast_2d(then)]
+            return follow_poses(self.kinematics, positions, way).reason
 
         plan = self._planner.plan(start, goal, seed=self.seed, accept=accept)
         evidence: dict[str, Any] = {"planned_s": round(plan.seconds, 4), "method": plan.method}

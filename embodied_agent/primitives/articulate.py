@@ -23,6 +23,7 @@ WIDE = 0.85  # from here on more open is as good
 TWIST_REACH = 0.1  # [m] at which a twist is as quick as a pull
 EXPLORE = 0.03  # [m] first pull at a handle, to learn how the part really moves
 SHOVE = 70.0  # [N] at the tool while a thing is pushed; the first touch jolts
+TOUCH = 3.0  # [N] at the tool that tells that the fingers stand against a thing
 RUN_UP = 0.03  # [m] between the fingers and a thing before they push it
 ABOVE = 0.06  # [m] over a button before the fingers go down on it
 PRESS = 12.0  # [N] that counts as pressed home
@@ -316,14 +317,18 @@ def push_along(
     rise = np.array([0.0, 0.0, object.extent[2] + 0.08])
     hands = [arm.pointing_down(back + rise, closing_across=side) for side in (way, -way)]
     steps = np.stack([-rise, run - rise, run])  # down, along, up again: all of it from one posture
-    there = arm.move_to(hands, context.obstacles(), None, then=steps)
+    there = arm.move_to(hands[0], context.obstacles(), None, then=steps)
+    if not there.ok:
+        there = arm.move_to(hands[1], context.obstacles(), None, then=steps)
     if not there.ok:
         return there
     behind = Pose(back, arm.tool_pose().quaternion)
     beyond = behind.translated(run)
+    met = behind.translated(way * (RUN_UP + 0.01))
     for motion in (
         lambda: arm.move_straight(behind, speed=0.1, until_contact=CONTACT),
-        lambda: arm.move_straight(beyond, speed=0.08, max_force=SHOVE),
+        lambda: arm.move_straight(met, speed=0.03, until_contact=TOUCH),  # then push from rest: no jolt
+        lambda: arm.move_straight(beyond, speed=0.06, max_force=SHOVE),
         lambda: arm.move_straight(beyond.translated(rise), speed=0.4, partial=True),
     ):
         result = motion()

@@ -54,6 +54,9 @@ def find_all(context: Context, description: str) -> Result:
     """
     found, grounding = context.view.find(description)
     evidence = {"description": description, "understood": grounding.words, "found": _measured(found)}
+    known = context.remembered(description)  # what was one of them is one still, held or hidden
+    if known is not None and known.id not in {item.id for item in found}:
+        found, evidence = (*found, known), evidence | {"remembered": known.id}
     if not found:
         return Result(value=(), ok=False, reason=f"found no {description!r} in the image", evidence=evidence)
     return Result(value=found, evidence=evidence)

@@ -18,7 +18,7 @@ def place(
         at: The place its centre goes over.
         side: With `beside`, on which side, as the robot sees it.
     """
-    with retry(times=2):
+    with retry(times=3):
         if not is_holding(object):
             pick(object)
         spot = propose_placement(object, inside=inside, on=on, beside=beside, at=at, side=side)
