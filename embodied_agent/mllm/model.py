@@ -23,11 +23,13 @@ from embodied_agent.mllm.objects import Float, Seen, describe, point_features
 from embodied_agent.mllm.picture import Picture, picture_from_frame
 from embodied_agent.mllm.tokenizer import ProgramTokenizer
 from embodied_agent.mllm.vision import Dense, stack_inputs
-from embodied_agent.mllm.vocabulary import CLASSES, COLORS, KINDS
+from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, KINDS
 from embodied_agent.mllm.weights import load_weights
 from embodied_agent.types import Command, Detection, Frame, Grounding
 
 DETECTION_THRESHOLD = 0.4
+SMALLEST_ROBOT = 12  # cells
+ROBOT = CLASS_INDEX["robot"]
 SAME_THING = 0.5  # IoU of mask decoder and instance from which the mask decoder's shape is taken
 
 
@@ -80,11 +82,14 @@ class BuiltinModel:
         return BuiltinModel(*load_weights(directory))
 
     def detect(self, frame: Frame) -> list[Detection]:
-        """Everything in a frame that the model has a name for, best first."""
+        """Everything in a frame that the model has a name for, best first, and the robot last."""
         with torch.inference_mode():
             looked = self._look(frame)
             scores = looked.instances.scores
-            return [self._detection(looked, i) for i in range(len(scores)) if scores[i] > DETECTION_THRESHOLD]
+            found = [
+                self._detection(looked, i) for i in range(len(scores)) if scores[i] > DETECTION_THRESHOLD
+            ]
+            return found + _robot(looked)
 
     def ground(
         self, frame: Frame, phrase: str, points: Sequence[tuple[float, float]] = ()
@@ -244,6 +249,17 @@ class BuiltinModel:
         fine = torch.nn.functional.interpolate(logits[None], size=size, mode="bilinear", align_corners=False)
         mask: NDArray[np.bool_] = fine[0, 0].numpy() > 0
         return mask
+
+
+def _robot(looked: Looked) -> list[Detection]:
+    """The robot's pixels as one detection, if it shows."""
+    share = looked.dense.classes[:1].softmax(1)[:, ROBOT : ROBOT + 1]
+    seen = share > 0.5
+    if int(seen.sum()) < SMALLEST_ROBOT:
+        return []
+    size = (looked.frame.camera.height, looked.frame.camera.width)
+    fine = torch.nn.functional.interpolate(share, size=size, mode="bilinear", align_corners=False)
+    return [Detection(fine[0, 0].numpy() > 0.5, "robot", "", float(share[seen].mean()))]
 
 
 def look(network: EmbodiedNetwork, pictures: list[Picture]) -> Dense:

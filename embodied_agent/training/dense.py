@@ -18,6 +18,8 @@ from embodied_agent.training.shards import FIRST_INSTANCE, Shot
 
 Float = NDArray[np.float32]
 CROP = (160, 208)
+_THING_WEIGHT = 6.0  # things cover a twentieth of a picture
+_AIMED = 0.8  # share of crops that are taken around a thing
 _SEEN_FROM = 5  # cells; smaller visible parts get no centre
 _RARE = {"drawer_handle": 3.0, "door_handle": 3.0, "button": 2.0, "knob": 2.0}
 
@@ -74,8 +76,7 @@ def _sample(shot: Shot, rng: Generator, crop: tuple[int, int] | None) -> dict[st
             true_depth = true_depth[:, ::-1]
             centres = centres.copy()
             centres[:, 0] = labels.shape[1] / STRIDE - 1 - centres[:, 0]
-        top = STRIDE * int(rng.integers(0, (labels.shape[0] - crop[0]) // STRIDE + 1))
-        left = STRIDE * int(rng.integers(0, (labels.shape[1] - crop[1]) // STRIDE + 1))
+        top, left = _corner(labels.shape, crop, centres, rng)
         window = (slice(top, top + crop[0]), slice(left, left + crop[1]))
         rgb, depth, height, labels = rgb[window], depth[window], height[window], labels[window]
         true_depth = true_depth[window]
@@ -92,6 +93,21 @@ def _sample(shot: Shot, rng: Generator, crop: tuple[int, int] | None) -> dict[st
         "depth": np.ascontiguousarray(true_depth[y::STRIDE, x::STRIDE]),
         **targets,
     }
+
+
+def _corner(
+    shape: tuple[int, ...], crop: tuple[int, int], centres: Float, rng: Generator
+) -> tuple[int, int]:
+    """Row and column of a crop's corner, even, mostly so that some thing lies inside."""
+    room = [(shape[axis] - crop[axis]) // STRIDE for axis in (0, 1)]
+    shown = centres[centres[:, 2] > 0]
+    if len(shown) and rng.random() < _AIMED:
+        x, y, _ = shown[int(rng.integers(len(shown)))]
+        aim = (y - rng.uniform(0.1, 0.9) * crop[0] / STRIDE, x - rng.uniform(0.1, 0.9) * crop[1] / STRIDE)
+        top, left = (int(np.clip(round(float(a)), 0, r)) for a, r in zip(aim, room, strict=True))
+    else:
+        top, left = (int(rng.integers(0, r + 1)) for r in room)
+    return STRIDE * top, STRIDE * left
 
 
 def _centres_of(labels: NDArray[np.uint8], count: int) -> Float:
@@ -119,7 +135,8 @@ def _targets(
     rare = np.array([_RARE.get(CLASSES[kind], 1.0) for kind in kinds])
     size = np.concatenate([[1e9, 1e9, 1e9], np.maximum(centres[:, 2], 1)])
     weight = (rare * np.clip(np.sqrt(150.0 / size), 1.0, 3.0)).astype(np.float32)
-    weight[:FIRST_INSTANCE] = 0.6
+    weight *= _THING_WEIGHT
+    weight[:FIRST_INSTANCE] = 1.0
     height, width = labels.shape
     thing = labels >= FIRST_INSTANCE
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), 0).astype(np.float32)
