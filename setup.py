@@ -44,6 +44,8 @@ BENCH = [
 ]
 DEV = [
     "pytest>=8,<10",
+    "transformers[serving]>=5,<6",  # a real OpenAI-compatible server for the tests
+    "accelerate>=1,<2",  # that server loads models with it
     "hypothesis>=6.100,<7",  # property tests
     "ruff>=0.6,<1",
     "mypy>=1.11,<3",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -325,12 +326,13 @@ def push_along(
     behind = Pose(back, arm.tool_pose().quaternion)
     beyond = behind.translated(run)
     met = behind.translated(way * (RUN_UP + 0.01))
-    for motion in (
+    motions: tuple[Callable[[], Result], ...] = (
         lambda: arm.move_straight(behind, speed=0.1, until_contact=CONTACT),
         lambda: arm.move_straight(met, speed=0.03, until_contact=TOUCH),  # then push from rest: no jolt
         lambda: arm.move_straight(beyond, speed=0.06, max_force=SHOVE),
         lambda: arm.move_straight(beyond.translated(rise), speed=0.4, partial=True),
-    ):
+    )
+    for motion in motions:
         result = motion()
         if not result.ok:
             return result
