@@ -30,7 +30,7 @@ class ModelSettings:
         vocabulary: Tokens of the program tokenizer.
     """
 
-    image_width: int = 256
+    image_width: int = 320
     image_height: int = 240
     channels: tuple[int, ...] = (32, 96, 192, 320)
     pixel_features: int = 48

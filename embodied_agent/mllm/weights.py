@@ -49,6 +49,7 @@ def save_weights(network: EmbodiedNetwork, directory: Path, facts: dict[str, Any
     for number, shard in enumerate(shards, start=1):
         path = directory / f"model-{number}.safetensors"
         save_file(shard, str(path))
+        path.chmod(0o644)  # the library leaves it readable for the owner alone
         files[path.name] = path.stat().st_size
     index = {"version": VERSION, "settings": network.settings.to_dict(), "files": files, "training": facts}
     (directory / INDEX).write_text(json.dumps(index, indent=1) + "\n")
