@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from embodied_agent.types import Array, Pose, quaternion_from_rotation
 RELEASE = 0.006  # [m] a thing is let go this far above what it will stand on
 STEP = 0.008  # [m] between heights tried
 HITS = 1  # more measured points inside the hand, or the thing, are a collision
+ROOM = 0.006  # [m] around the fingers: a wall is known no better, and a thing sits askew in the hand
 FLAT = 0.012  # [m] points up to here above a surface are the surface
 CORE = 0.8  # of a thing's half width; only points inside of it say that it does not fit
 NEAR = 0.25  # [m] points farther away than this cannot be hit
@@ -47,12 +48,14 @@ class Holding:
     Attributes:
         hand: Sizes of the gripper.
         object_from_tool: The tool in the frame of the thing.
-        width: Opening of the fingers after they let go [m].
+        width: Opening of the fingers on it [m].
+        opened: Their opening after they let go [m].
     """
 
     hand: Hand
     object_from_tool: Pose
     width: float
+    opened: float
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,13 @@ def _lowest(
     rotation = turned @ holding.object_from_tool.rotation
     tools = middle + turned @ holding.object_from_tool.position
     count = len(bottoms)
-    inside = hits(
-        holding.hand, np.repeat(rotation[None], count, axis=0), tools, np.full(count, holding.width), points
+    hand = replace(
+        holding.hand,
+        # Closed on the way down, open after it: the fingers need all the room from one to the other.
+        finger_thickness=holding.hand.finger_thickness + ROOM + (holding.opened - holding.width) / 2,
+        finger_breadth=holding.hand.finger_breadth + 2 * ROOM,
     )
+    inside = hits(hand, np.repeat(rotation[None], count, axis=0), tools, np.full(count, holding.width), points)
     local = np.abs((points - [*center, 0.0]) @ turned)  # (N, 3), heights apart
     core = (local[:, :2] < CORE * np.asarray(extent)[:2] / 2).all(axis=1)
     over = points[core, 2]

@@ -22,6 +22,8 @@ from embodied_agent.types import Array, Grasp, JointTrajectory, Motion, Pose, Re
 
 FREE_SPEED = 1.4  # [m/s] of the tool in free motion, where joint limits allow more
 AT_HOME = 0.02  # [rad] from home that counts as being there
+BACK_OFF = 0.08  # [m] back along the hand, where it stands against something
+LEAVING = 120.0  # [N] while the hand leaves a contact; it does not press on
 FELT = 1.5  # [N] at the tool, or between the fingers: less is free motion
 ARRIVED = 0.012  # [m] between the tool and where it was sent
 SHRINK = 0.012  # [m] a held thing's box is made smaller on each side: it touches what it stood on
@@ -147,13 +149,20 @@ class Arm:
             return Result(measured, True, "", evidence | ({"ended": motion.reason} if motion.reason else {}))
         return Result(measured, False, motion.reason, evidence)
 
+    def back_off(self, way: Array) -> Result:
+        """Move straight away from what the hand stands against, as far as it goes.
+
+        Args:
+            way: Where to (3,) [m], away from the contact.
+        """
+        there = self.tool_pose().translated(way)
+        return self.move_straight(there, speed=0.1, max_force=LEAVING, partial=True)
+
     def wait(self, seconds: float) -> Result:
         """Hold still."""
         self.motions += 1
         motion = self.robot.wait(seconds)
-        return Result(
-            ok=motion.completed, reason=motion.reason, evidence={"waited": round(motion.duration, 2)}
-        )
+        return Result(ok=motion.completed, reason=motion.reason, evidence={"waited": round(motion.duration, 2)})
 
     def grip(self, width: float, force: float) -> Result:
         """Move the fingers, and measure where they stopped and what they feel."""
@@ -168,9 +177,7 @@ class Arm:
         }
         return Result(ok=motion.completed, reason=motion.reason, evidence=evidence)
 
-    def first_reachable(
-        self, grasps: Sequence[Grasp], obstacles: Array, back: float
-    ) -> tuple[Grasp | None, str]:
+    def first_reachable(self, grasps: Sequence[Grasp], obstacles: Array, back: float) -> tuple[Grasp | None, str]:
         """The best grasp whose pose, and the way straight into it, the joints allow; or why there is none.
 
         Args:
@@ -272,6 +279,10 @@ class Arm:
             return follow_poses(self.kinematics, positions, way).reason
 
         plan = self._planner.plan(start, goal, seed=self.seed, accept=accept)
+        if not plan.found and self._world.contact(start) is not None:  # it stands against something
+            self.back_off(-BACK_OFF * self.tool_pose().rotation[:, 2])
+            start = self.state().positions
+            plan = self._planner.plan(start, goal, seed=self.seed, accept=accept)
         evidence: dict[str, Any] = {"planned_s": round(plan.seconds, 4), "method": plan.method}
         if not plan.found:
             return Result(ok=False, reason=plan.reason, evidence=evidence | {"obstacles": len(obstacles)})
@@ -288,9 +299,7 @@ class Arm:
     ) -> Motion:
         trajectory = self._timed(path, speed)
         self._moving()
-        motion = self.robot.follow(
-            trajectory, max_force=max_force, until_contact=until_contact, readings=readings
-        )
+        motion = self.robot.follow(trajectory, max_force=max_force, until_contact=until_contact, readings=readings)
         if motion.peak_force > FELT or motion.state.gripper_force > FELT:
             self.touched = self.robot.now()
         return motion

@@ -148,7 +148,7 @@ def _met(context: Context, tool: Pose, lowered: Result) -> Result:
     early = float(context.arm.tool_pose().position[2] - tool.position[2])
     if not lowered.ok or early < EARLY:
         return lowered
-    context.arm.move_straight(tool.translated(np.array([0.0, 0.0, CLEARANCE])), speed=0.25, partial=True)
+    context.arm.back_off(np.array([0.0, 0.0, CLEARANCE]))
     reason = f"something is in the way {early * 1000:.0f} mm above the place"
     return Result(ok=False, reason=reason, evidence=lowered.evidence)
 
