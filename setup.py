@@ -10,7 +10,7 @@ CORE = [
     "rich>=13,<16",  # live tree, progress bars, tables
     "typer>=0.12,<1",  # the command line
     "httpx>=0.27,<1",  # planners over HTTP, with timeouts
-    "Pillow>=10,<13",  # PNG images in prompts and reports
+    "Pillow>=10,<14",  # PNG images in prompts and reports
 ]
 MUJOCO = [
     "mujoco>=3.8,<3.10",  # physics, rendering, collision geometry

@@ -132,9 +132,7 @@ class Decoder(nn.Module):
         self.member_key = nn.Linear(width, width)
         self.member_query = nn.Linear(width, width)
         self.none = nn.Parameter(torch.randn(width) * 0.02)
-        self.state = nn.Sequential(
-            nn.Linear(2 * width + 3, width), nn.GELU(), nn.Linear(width, len(STATES))
-        )
+        self.state = nn.Sequential(nn.Linear(2 * width + 3, width), nn.GELU(), nn.Linear(width, len(STATES)))
 
     def forward(
         self, tokens: Tensor, seen: Tensor, memory: Tensor, mask: Tensor, cache: Cache | None = None

@@ -63,9 +63,7 @@ class Fusion(nn.Module):
         super().__init__()
         self.heads = settings.heads
         self.kinds = nn.Embedding(4, settings.width)
-        self.blocks = nn.ModuleList(
-            [Block(settings.width, settings.heads) for _ in range(settings.fusion_layers)]
-        )
+        self.blocks = nn.ModuleList([Block(settings.width, settings.heads) for _ in range(settings.fusion_layers)])
         self.relate = nn.Sequential(
             nn.Linear(_PAIR, 48), nn.GELU(), nn.Linear(48, settings.heads * settings.fusion_layers)
         )
@@ -88,9 +86,9 @@ class Fusion(nn.Module):
         mask = torch.cat(masks, dim=1)
         batch, length, _ = x.shape
         words, objects, _grid, points = (part.shape[1] for part in parts)
-        where = torch.cat(
-            [torch.arange(words, words + objects), torch.arange(length - points, length)]
-        ).to(x.device)
+        where = torch.cat([torch.arange(words, words + objects), torch.arange(length - points, length)]).to(
+            x.device
+        )
         relation = self.relate(pair_features(placed)).to(x.dtype)  # (B, N, N, H * layers)
         relation = relation.view(*relation.shape[:3], len(self.blocks), self.heads).permute(3, 0, 4, 1, 2)
         padding = torch.zeros(batch, 1, 1, length, device=x.device, dtype=x.dtype)

@@ -41,9 +41,7 @@ class MaskDecoder(nn.Module):
         y = torch.linspace(-1, 1, height, device=features.device, dtype=features.dtype)
         x = torch.linspace(-1, 1, width, device=features.device, dtype=features.dtype)
         places = torch.stack([y[:, None].expand(height, width), x[None].expand(height, width)])
-        planes = torch.cat(
-            [features, places.expand(batch, -1, -1, -1), prior[:, None].to(features.dtype)], dim=1
-        )
+        planes = torch.cat([features, places.expand(batch, -1, -1, -1), prior[:, None].to(features.dtype)], dim=1)
         scale, shift = self.condition(torch.cat([link, pointed], dim=-1)).chunk(2, dim=-1)
         seen = self.read(planes) * (1 + scale[..., None, None]) + shift[..., None, None]
         seen = F.relu(self.mix(F.relu(seen)))

@@ -86,14 +86,10 @@ class BuiltinModel:
         with torch.inference_mode():
             looked = self._look(frame)
             scores = looked.instances.scores
-            found = [
-                self._detection(looked, i) for i in range(len(scores)) if scores[i] > DETECTION_THRESHOLD
-            ]
+            found = [self._detection(looked, i) for i in range(len(scores)) if scores[i] > DETECTION_THRESHOLD]
             return found + _robot(looked)
 
-    def ground(
-        self, frame: Frame, phrase: str, points: Sequence[tuple[float, float]] = ()
-    ) -> Grounding:
+    def ground(self, frame: Frame, phrase: str, points: Sequence[tuple[float, float]] = ()) -> Grounding:
         """Which things in a frame a phrase means.
 
         Args:
@@ -109,9 +105,7 @@ class BuiltinModel:
             link = self.find(phrase, looked.seen, self._clicked(looked, tuple(points)))
             return self._grounding(looked, link, refine=True)
 
-    def plan(
-        self, command: Command, frames: Sequence[Frame], grammar: str = "", again: bool = False
-    ) -> Written:
+    def plan(self, command: Command, frames: Sequence[Frame], grammar: str = "", again: bool = False) -> Written:
         """Write a program for a command.
 
         Args:
@@ -202,9 +196,7 @@ class BuiltinModel:
         tokens = self._sentences(words.pieces)
         return self.network.fuse(tokens, words.letters, words.pieces != 0, scenes)
 
-    def _detection(
-        self, looked: Looked, index: int, mask: NDArray[np.bool_] | None = None
-    ) -> Detection:
+    def _detection(self, looked: Looked, index: int, mask: NDArray[np.bool_] | None = None) -> Detection:
         instances = looked.instances
         if mask is None:
             camera = looked.frame.camera

@@ -167,9 +167,7 @@ class PointEncoder(nn.Module):
         return tokens
 
 
-def point_features(
-    picture: Picture, points: tuple[tuple[float, float], ...], width: int, height: int
-) -> Float:
+def point_features(picture: Picture, points: tuple[tuple[float, float], ...], width: int, height: int) -> Float:
     """World position and place in the image of clicked pixels.
 
     Args:

@@ -95,8 +95,7 @@ def _read_index(path: Path) -> dict[str, Any]:
         index = json.loads(path.read_text())
     except FileNotFoundError:
         raise WeightsError(
-            f"no model at {path.parent} ({INDEX} is missing); "
-            "reinstall the package or run 'embodied-agent train'"
+            f"no model at {path.parent} ({INDEX} is missing); reinstall the package or run 'embodied-agent train'"
         ) from None
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} is unreadable: {error}") from error

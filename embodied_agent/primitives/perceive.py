@@ -39,9 +39,7 @@ def find(context: Context, description: str) -> Result:
             return Result(value=known, evidence=evidence | {"remembered": known.id})
         return Result(ok=False, reason=f"found no {description!r} in the image", evidence=evidence)
     if grounding.ambiguous:
-        return Result(
-            ok=False, reason=f"{description!r} fits {len(found)} things equally well", evidence=evidence
-        )
+        return Result(ok=False, reason=f"{description!r} fits {len(found)} things equally well", evidence=evidence)
     return Result(value=found[0], evidence=evidence)
 
 

@@ -117,8 +117,7 @@ class View:
         return [
             other
             for other in self.scene.objects
-            if other.id != item.id
-            and float(((other.position[:2] - item.position[:2]) ** 2).sum()) < radius**2
+            if other.id != item.id and float(((other.position[:2] - item.position[:2]) ** 2).sum()) < radius**2
         ]
 
     def object_at(self, pixel: tuple[float, float]) -> Object | None:

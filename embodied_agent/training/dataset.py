@@ -92,9 +92,7 @@ def draw_shots(seed: int, split: str) -> Iterator[Shot]:
     robot = load_robot(name) if name else None
     world = build_world(scene, robot)
     data = world.start()
-    natural = [
-        (item.phrase, item.canonical, list(item.ids)) for item in phrases(seed, split, scene, _NATURAL)
-    ]
+    natural = [(item.phrase, item.canonical, list(item.ids)) for item in phrases(seed, split, scene, _NATURAL)]
     with rendering(world.model) as renderer:
         for camera in cameras:
             view = camera.name
@@ -285,4 +283,3 @@ def build_commands(data: Path, split: str, count: int, workers: int = 2) -> list
     for path in paths:
         records += [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
     return records
-

@@ -95,9 +95,7 @@ def _sample(shot: Shot, rng: Generator, crop: tuple[int, int] | None) -> dict[st
     }
 
 
-def _corner(
-    shape: tuple[int, ...], crop: tuple[int, int], centres: Float, rng: Generator
-) -> tuple[int, int]:
+def _corner(shape: tuple[int, ...], crop: tuple[int, int], centres: Float, rng: Generator) -> tuple[int, int]:
     """Row and column of a crop's corner, even, mostly so that some thing lies inside."""
     room = [(shape[axis] - crop[axis]) // STRIDE for axis in (0, 1)]
     shown = centres[centres[:, 2] > 0]
@@ -120,9 +118,9 @@ def _centres_of(labels: NDArray[np.uint8], count: int) -> Float:
     y = np.bincount(flat, weights=rows, minlength=size)[FIRST_INSTANCE:size]
     safe = np.maximum(area, 1)
     shift = (STRIDE - 1) / 2  # a cell's centre lies between its pixels
-    return np.stack(
-        [(x / safe - shift) / STRIDE, (y / safe - shift) / STRIDE, area / STRIDE**2], axis=1
-    ).astype(np.float32)
+    return np.stack([(x / safe - shift) / STRIDE, (y / safe - shift) / STRIDE, area / STRIDE**2], axis=1).astype(
+        np.float32
+    )
 
 
 def _targets(

@@ -183,7 +183,7 @@ def _plan(
 
 
 def _opening(text: str) -> str:
-    """"refuse" or "ask"."""
+    """ "refuse" or "ask"."""
     return "refuse" if "refuse(" in text else "ask" if "ask(" in text else ""
 
 

@@ -38,9 +38,9 @@ def imagine_situation(record: dict[str, Any], settings: ModelSettings, rng: Gene
     """A situation out of a record of `dataset.build_commands`; errors are drawn anew each time."""
     things = tuple(thing_from_dict(item) for item in record["things"])
     seen, token_of = imagine(things, _CAMERA, settings, rng)
-    points = np.array(
-        [_click(tuple(pixel), things) for pixel in record["points"]], dtype=np.float32
-    ).reshape(-1, 5)
+    points = np.array([_click(tuple(pixel), things) for pixel in record["points"]], dtype=np.float32).reshape(
+        -1, 5
+    )
     natural = tuple((phrase, text, tuple(ids)) for phrase, text, ids in record["natural"])
     shown = tuple(thing for thing in things if thing.id in token_of)
     return Situation(seen, shown, token_of, episode_from_record(record, points), natural)
@@ -121,9 +121,7 @@ def _attributes(kind: str, color: str, rng: Generator) -> Float:
     return values
 
 
-def _geometry(
-    position: tuple[float, ...], extent: tuple[float, ...], camera: Camera, rng: Generator
-) -> Float:
+def _geometry(position: tuple[float, ...], extent: tuple[float, ...], camera: Camera, rng: Generator) -> Float:
     """What depth would give: the camera sees the near and the upper side."""
     centre = np.array(position) + rng.normal(0, 0.004, size=3)
     size = np.array(extent)

@@ -63,9 +63,7 @@ def learning_rate(progress: float, highest: float) -> float:
     return highest * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
 
 
-def run_stage(
-    stage: Stage, network: nn.Module, directory: Path, device: torch.device
-) -> list[dict[str, float]]:
+def run_stage(stage: Stage, network: nn.Module, directory: Path, device: torch.device) -> list[dict[str, float]]:
     """Train until the budget is used; resume from the stage's checkpoint if there is one.
 
     The network ends with the averaged weights.

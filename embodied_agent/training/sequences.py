@@ -176,9 +176,7 @@ def pointer_loss(pointing: Pointing, batch: SequenceBatch) -> dict[str, Tensor]:
     target = torch.cat([batch.members, none], dim=-1)
     likely = pointing.best.log_softmax(-1).masked_fill(~target, -1e4).logsumexp(-1)
     present = batch.scenes.present[:, None] & where[..., None]
-    members = F.binary_cross_entropy_with_logits(
-        pointing.members, batch.members.float(), reduction="none"
-    )
+    members = F.binary_cross_entropy_with_logits(pointing.members, batch.members.float(), reduction="none")
     state = F.cross_entropy(pointing.states.transpose(1, 2), batch.states, reduction="none")
     return {
         "point": -(likely * where).sum() / count,

@@ -71,8 +71,7 @@ class Shots:
             if path.suffix == ".partial":
                 continue
             arrays: dict[str, Any] = {
-                name: np.load(path / f"{name}.npy", mmap_mode="r")
-                for name in ("rgb", "depth", "labels", "camera")
+                name: np.load(path / f"{name}.npy", mmap_mode="r") for name in ("rgb", "depth", "labels", "camera")
             }
             arrays["name"] = path.name
             arrays["rows"] = json.loads(gzip.decompress((path / "rows.json.gz").read_bytes()))

@@ -86,7 +86,8 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(0)
         self.network = EmbodiedNetwork(self.settings).to(self.device)
-        self.network.vision.to(memory_format=torch.channels_last)  # a third faster on CPUs
+        vision: Any = self.network.vision  # the stubs lack the memory format
+        vision.to(memory_format=torch.channels_last)  # a third faster on CPUs
         self.rng = np.random.default_rng(int(time.time()))
         self.curves: dict[str, list[dict[str, float]]] = {}
         self._console = Console(stderr=True)
