@@ -24,7 +24,7 @@ MUJOCO = [
     "scipy>=1.11,<2",  # KD-trees, convex hulls
     "gymnasium>=1.0,<2",  # the environment interface
     "pybullet>=3.2.7,<4",  # carries the Panda and xArm6 model files; a second simulator
-    "trimesh>=4,<5",  # mesh conversion for robot models
+    "trimesh>=4,<6",  # mesh conversion for robot models
     "pycollada>=0.8,<1",  # DAE meshes for trimesh
     "imageio[ffmpeg]>=2.34,<3",  # video.mp4
 ]
