@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from embodied_agent.perception.geometry import yaw_rotation
-from embodied_agent.perception.hand import Hand, hits
+from embodied_agent.perception.hand import Hand
 from embodied_agent.types import Array, Pose, quaternion_from_rotation
 
 RELEASE = 0.006  # [m] a thing is let go this far above what it will stand on
 STEP = 0.008  # [m] between heights tried
 HITS = 1  # more measured points inside the hand, or the thing, are a collision
 ROOM = 0.006  # [m] around the fingers: a wall is known no better, and a thing sits askew in the hand
+PALM = 0.08  # [m] of the hand behind the fingers
 FLAT = 0.012  # [m] points up to here above a surface are the surface
 CORE = 0.8  # of a thing's half width; only points inside of it say that it does not fit
 NEAR = 0.25  # [m] points farther away than this cannot be hit
@@ -48,13 +49,11 @@ class Holding:
     Attributes:
         hand: Sizes of the gripper.
         object_from_tool: The tool in the frame of the thing.
-        width: Opening of the fingers on it [m].
-        opened: Their opening after they let go [m].
+        opened: Opening of the fingers after they let go [m].
     """
 
     hand: Hand
     object_from_tool: Pose
-    width: float
     opened: float
 
 
@@ -118,13 +117,7 @@ def _lowest(
     rotation = turned @ holding.object_from_tool.rotation
     tools = middle + turned @ holding.object_from_tool.position
     count = len(bottoms)
-    hand = replace(
-        holding.hand,
-        # Closed on the way down, open after it: the fingers need all the room from one to the other.
-        finger_thickness=holding.hand.finger_thickness + ROOM + (holding.opened - holding.width) / 2,
-        finger_breadth=holding.hand.finger_breadth + 2 * ROOM,
-    )
-    inside = hits(hand, np.repeat(rotation[None], count, axis=0), tools, np.full(count, holding.width), points)
+    inside = _hits(holding, rotation, tools, points)
     local = np.abs((points - [*center, 0.0]) @ turned)  # (N, 3), heights apart
     core = (local[:, :2] < CORE * np.asarray(extent)[:2] / 2).all(axis=1)
     over = points[core, 2]
@@ -132,6 +125,23 @@ def _lowest(
     blocked = np.flatnonzero(inside > HITS)
     first = 0 if len(blocked) == 0 else int(blocked[-1]) + 1
     return None if first >= count else float(bottoms[first])
+
+
+def _hits(holding: Holding, rotation: Array, tools: Array, points: Array) -> Array:
+    """How many points (N, 3) each of many hands (K, 3) would meet, between its fingers included, (K,).
+
+    The fingers come down closed on the thing and open there: nothing may stand anywhere between the
+    outsides of the open fingers, a thin wall least of all.
+    """
+    hand = holding.hand
+    local = (points[None] - tools[:, None]) @ rotation  # (K, N, 3)
+    x, y, z = np.abs(local[..., 0]), np.abs(local[..., 1]), local[..., 2]
+    outer = holding.opened / 2 + hand.finger_thickness + ROOM
+    fingers = (x < hand.finger_breadth / 2 + ROOM) & (y < outer)
+    fingers &= (z > -hand.palm_depth) & (z < hand.tip_depth)
+    px, py = hand.palm_half
+    palm = (x < px) & (y < py) & (z < -hand.palm_depth) & (z > -hand.palm_depth - PALM)
+    return np.asarray((fingers | palm).sum(axis=1))
 
 
 def _varied(found: list[Option]) -> list[Option]:

@@ -69,7 +69,7 @@ def _servable(
     held, gripper = context.held, context.arm.description.gripper
     assert held is not None
     width = min(gripper.max_width, held.width + RELEASE)
-    holding = Holding(Hand.of(gripper), held.tool_from_object.inverse(), held.width, width)
+    holding = Holding(Hand.of(gripper), held.tool_from_object.inverse(), width)
     around = context.obstacles(thing)
     found = options(place.spots, holding, thing.extent, around, yaw=yaw, highest=place.highest)
     tried = context.memory.setdefault(f"placed:{thing.id}:{target.id if target else ''}", [])

@@ -8,7 +8,7 @@ from embodied_agent.types import Pose
 
 CUBE = np.array([0.04, 0.04, 0.04])
 DOWN = Pose(np.zeros(3), np.array([0.0, 1.0, 0.0, 0.0]))  # the tool at the thing's centre, looking down
-HOLDING = Holding(Hand(), DOWN, 0.04, 0.06)
+HOLDING = Holding(Hand(), DOWN, 0.06)
 
 
 def wall(x: float, height: float) -> np.ndarray:
@@ -26,7 +26,7 @@ def test_where_nothing_is_near_a_thing_is_set_down() -> None:
 def test_beside_a_wall_the_hand_turns_rather_than_hit_it() -> None:
     around = np.concatenate([wall(0.035, 0.05), wall(-0.035, 0.05)])  # fingers fit along y alone
     across = Pose(np.zeros(3), np.array([0.0, np.sqrt(0.5), np.sqrt(0.5), 0.0]))  # closing along x
-    found = options([Spot(np.zeros(2), 0.0)], Holding(Hand(), across, 0.04, 0.06), CUBE, around, highest=0.1)
+    found = options([Spot(np.zeros(2), 0.0)], Holding(Hand(), across, 0.06), CUBE, around, highest=0.1)
     closing = found[0].pose.rotation @ across.rotation[:, 1]
     assert found[0].drop < 0.01
     assert abs(closing[1]) > 0.8
@@ -44,6 +44,6 @@ def test_over_a_narrow_opening_the_hand_stays_above_the_rim() -> None:
 def test_a_wall_never_ends_up_between_a_finger_and_the_thing() -> None:
     around = np.concatenate([wall(0.028, 0.09), wall(-0.028, 0.09)])  # inside of the open fingers
     across = Pose(np.zeros(3), np.array([0.0, np.sqrt(0.5), np.sqrt(0.5), 0.0]))  # closing along x
-    found = options([Spot(np.zeros(2), 0.0)], Holding(Hand(), across, 0.04, 0.076), CUBE, around, highest=0.12)
+    found = options([Spot(np.zeros(2), 0.0)], Holding(Hand(), across, 0.076), CUBE, around, highest=0.12)
     low = [option for option in found if option.drop < 0.05]
     assert all(abs((option.pose.rotation @ across.rotation[:, 1])[0]) < 0.6 for option in low)
