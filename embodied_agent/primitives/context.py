@@ -104,7 +104,7 @@ class Context:
             grasp_at="" if at == "auto" else at,
             obstacles=self.obstacles(*near),
             handle=handle,
-            viewpoint=self.view.look().camera.world_from_camera.position,
+            viewpoint=self.view.eye,
         )
 
     def holds(self, item: Object) -> bool:

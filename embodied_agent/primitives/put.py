@@ -110,8 +110,7 @@ def _inside(context: Context, thing: Object, container: Object, yaw: float) -> R
     contents = [
         x for x in view.near(container) if x.id != thing.id and is_inside(x, container, cabinet=cabinet).value
     ]
-    eye = view.look().camera.world_from_camera.position
-    return placement.inside(container, thing.extent, contents=contents, cabinet=cabinet, yaw=yaw, eye=eye)
+    return placement.inside(container, thing.extent, contents=contents, cabinet=cabinet, yaw=yaw, eye=view.eye)
 
 
 def _yaw(pose: Pose) -> float:

@@ -49,6 +49,11 @@ class View:
         return self._frame
 
     @property
+    def eye(self) -> Array:
+        """Where the fixed camera stands (3,) [m]; no new image is taken."""
+        return (self._frame or self.look()).camera.world_from_camera.position
+
+    @property
     def now(self) -> float:
         """Time of the newest look [s]; things measured earlier are not seen now."""
         return self.look().stamp
