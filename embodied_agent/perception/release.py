@@ -16,6 +16,7 @@ STEP = 0.008  # [m] between heights tried
 HITS = 1  # more measured points inside the hand, or the thing, are a collision
 ROOM = 0.006  # [m] around the fingers: a wall is known no better, and a thing sits askew in the hand
 PALM = 0.08  # [m] of the hand behind the fingers
+FLARE = 0.02  # [m] before the palm, in which knuckles stand out of the fingers by as much
 FLAT = 0.012  # [m] points up to here above a surface are the surface
 CORE = 0.8  # of a thing's half width; only points inside of it say that it does not fit
 NEAR = 0.25  # [m] points farther away than this cannot be hit
@@ -134,12 +135,13 @@ def _hits(holding: Holding, rotation: Array, tools: Array, points: Array) -> Arr
     outsides of the open fingers, a thin wall least of all.
     """
     hand = holding.hand
+    px, py = hand.palm_half
     local = (points[None] - tools[:, None]) @ rotation  # (K, N, 3)
     x, y, z = np.abs(local[..., 0]), np.abs(local[..., 1]), local[..., 2]
     outer = holding.opened / 2 + hand.finger_thickness + ROOM
     fingers = (x < hand.finger_breadth / 2 + ROOM) & (y < outer)
     fingers &= (z > -hand.palm_depth) & (z < hand.tip_depth)
-    px, py = hand.palm_half
+    fingers |= (x < px) & (y < outer + FLARE) & (z > -hand.palm_depth) & (z < -hand.palm_depth + FLARE)
     palm = (x < px) & (y < py) & (z < -hand.palm_depth) & (z > -hand.palm_depth - PALM)
     return np.asarray((fingers | palm).sum(axis=1))
 
