@@ -24,7 +24,8 @@ class Scribe:
 
     def plan(self, request: PlanRequest) -> Plan:
         self.requests.append(request)
-        return Plan(self.programs[min(len(self.requests), len(self.programs)) - 1])
+        text = self.programs[min(len(self.requests), len(self.programs)) - 1]
+        return Plan(text, timings={"total_s": 1e6, "decode_s": 0.25})
 
 
 class Blind:
@@ -105,6 +106,12 @@ def test_no_consent_no_motion(backend: FakeBackend) -> None:
     )
     assert account.verdict == "cancelled"
     assert account.remarks == ()
+
+
+def test_the_total_time_is_the_runs_and_not_the_planners(backend: FakeBackend) -> None:
+    account = Agent(backend, Scribe(task('say("hello")')), Blind()).run(Command("hello"))
+    assert account.timings["total_s"] is not None and account.timings["total_s"] < 1000
+    assert account.timings["decode_s"] == 0.25
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "?!", "\x00\x01\x02", "a" * 2001, "put \ufffd\ufffd there"])
