@@ -246,8 +246,8 @@ class Agent:
             "total_s": round(end - going.start, 4),
         }
         if going.plans:
-            own = {name: round(value, 4) for name, value in going.plans[0].timings.items()}
-            timings = own | timings  # a planner's own total is not the run's
+            for name, value in going.plans[0].timings.items():
+                timings.setdefault(name, round(value, 4))  # a planner's own total is not the run's
         truth: Callable[[], Mapping[str, Any]] | None = getattr(self.backend, "truth", None)
         return Account(
             command=going.command.text,
