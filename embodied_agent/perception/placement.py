@@ -32,8 +32,8 @@ MARGIN = 0.004  # [m] wanted between a thing and what lies in a container alread
 TIGHT = 0.01  # [m] a place where the thing may touch the wall is worth this much less
 HIDING = 0.3  # [m/m] a place nearer to the wall that the camera looks over is worth this much less
 EYE = np.array([0.0, 0.0, 1.1])  # [m] where a fixed camera usually stands
-SPOTS = 16  # places in an opening or on a top that are worth a try
-SPOT_SPACING = 0.012  # [m] between them
+SPOTS = 24  # places in an opening or on a top that are worth a try
+WIDELY = 0.025  # [m] between places on a top: the middle of a wide one may be out of reach
 ROOMY = 0.05  # [m] a support this much wider than the thing offers more places than its middle
 ABOVE = 0.03  # [m] over a surface that a thing may be let go, where the hand cannot go lower
 PLATE_RIM = 0.8  # of a plate's radius is flat enough to stand on
@@ -123,7 +123,13 @@ def _release_height(rim: float, surface: float, height: float, roomy: bool) -> f
 
 
 def _spread(
-    outline: Array, room: Rectangle, extent: Array, contents: Sequence[Object], floor: float, eye: Array
+    outline: Array,
+    room: Rectangle,
+    extent: Array,
+    contents: Sequence[Object],
+    floor: float,
+    eye: Array,
+    spacing: float = 0.012,
 ) -> tuple[Spot, ...]:
     """Places in an opening, best first: clear of the contents, on the floor, near the middle."""
     grid = np.linspace(-0.5, 0.5, 21)
@@ -149,7 +155,7 @@ def _spread(
     spots.sort(key=lambda spot: spot.cost)
     kept: list[Spot] = []
     for spot in spots:
-        if all(np.linalg.norm(spot.center - other.center) > SPOT_SPACING for other in kept):
+        if all(np.linalg.norm(spot.center - other.center) > spacing for other in kept):
             kept.append(spot)
     return tuple(kept[:SPOTS])
 
@@ -237,7 +243,7 @@ def on(support: Object, extent: Array, *, contents: Sequence[Object] = (), yaw: 
     spots: tuple[Spot, ...] = (Spot(center, surface),)
     roomy = float(support.extent[:2].min()) > float(np.max(extent[:2])) + ROOMY
     if crowded or roomy:
-        places = _spread(outline, smallest_rectangle(outline), extent, crowded, surface, EYE)
+        places = _spread(outline, smallest_rectangle(outline), extent, crowded, surface, EYE, WIDELY)
         spots = (*(() if crowded else spots), *(spot for spot in places if spot.surface == surface))
         if not spots:
             reason = f"no free place on the {support.kind}: {len(crowded)} things stand there"

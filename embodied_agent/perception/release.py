@@ -23,7 +23,8 @@ NEAR = 0.25  # [m] points farther away than this cannot be hit
 TURNS = np.radians([0.0, 30.0, -30.0, 60.0, -60.0, 90.0, -90.0, 120.0, -120.0, 150.0, -150.0, 180.0])
 TURN_COST = 0.003  # [m/rad] a turn of the hand is worth this much height
 DROP_COST = 0.5  # [m/m]
-OPTIONS = 24
+OPTIONS = 36
+SAME_SPOT = 3  # turns of the hand kept at one spot; what is out of reach so is so in any turn
 SPACING = 0.012  # [m] and
 TURN_SPACING = 0.3  # [rad] between options
 
@@ -87,7 +88,7 @@ def options(
         highest: Of its underside that is tried in any case [m], e.g. a container's rim.
 
     Returns:
-        At most 24, none near another; [] where hand or thing would hit something at every height.
+        At most 36, none near another; [] where hand or thing would hit something at every height.
     """
     found: list[Option] = []
     for spot in spots:
@@ -149,12 +150,14 @@ def _hits(holding: Holding, rotation: Array, tools: Array, points: Array) -> Arr
 def _varied(found: list[Option]) -> list[Option]:
     kept: list[Option] = []
     for option in found:
-        if all(
-            np.linalg.norm(option.pose.position[:2] - other.pose.position[:2]) > SPACING
-            or abs(float(option.pose.quaternion @ other.pose.quaternion)) < np.cos(TURN_SPACING / 2)
-            for other in kept
-        ):
+        here = [o for o in kept if _apart(option, o) < SPACING]
+        turns = [abs(float(option.pose.quaternion @ o.pose.quaternion)) for o in here]
+        if len(here) < SAME_SPOT and all(turn < np.cos(TURN_SPACING / 2) for turn in turns):
             kept.append(option)
         if len(kept) >= OPTIONS:
             break
     return kept
+
+
+def _apart(a: Option, b: Option) -> float:
+    return float(np.linalg.norm((a.pose.position - b.pose.position)[:2]))
