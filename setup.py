@@ -93,6 +93,6 @@ setup(
         "bench": MUJOCO + MLLM + BENCH,
         "dev": DEV,
     },
-    entry_points={"console_scripts": ["embodied-agent = embodied_agent.cli:main"]},
+    entry_points={"console_scripts": ["embodied-agent = embodied_agent.cli:entry"]},
     zip_safe=False,
 )

@@ -357,5 +357,17 @@ def _traceback_if_asked() -> None:
         traceback.print_exc()
 
 
+def entry() -> None:
+    """The console script: ends the process with the documented code, whatever libraries do at exit.
+
+    Open3D ends a process with 1 if any of its tensors still lives then, as one does after an
+    interrupt; the exit code is a contract, so nothing runs after it is known.
+    """
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()
