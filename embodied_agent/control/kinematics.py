@@ -96,10 +96,6 @@ class Kinematics:
         mujoco.mj_jacSite(self.model, self._data, jacobian[:3], jacobian[3:], self._site)
         return jacobian[:, self._order]
 
-    def manipulability(self, positions: Array) -> float:
-        """Smallest singular value of the Jacobian; near 0 the arm is stretched or folded."""
-        return float(np.linalg.svd(self.jacobian(positions), compute_uv=False)[-1])
-
     def inverse(
         self,
         pose: Pose,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -147,9 +147,3 @@ class View:
 
 def _apart(a: Object, b: Object) -> float:
     return float(((a.position - b.position) ** 2).sum())
-
-
-def others(items: Sequence[Object], out: Iterable[Object]) -> list[Object]:
-    """The items without some of them, by id."""
-    ids = {item.id for item in out}
-    return [item for item in items if item.id not in ids]
