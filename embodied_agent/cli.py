@@ -14,13 +14,21 @@ from typing import Annotated, Any
 
 import typer
 
-from embodied_agent.errors import BadInput, EmbodiedAgentError, MissingDependency, ProgramError
-
-EXIT_CODES = (
-    "Exit codes: 0 done, 1 internal error, 2 bad input, 3 program not accepted, 4 planner or weights, "
-    "5 robot, camera or rendering, 6 safety stop, 7 package missing, 10 ran but failed, 11 refused, "
-    "12 asked back, 130 cancelled."
+from embodied_agent.console.bench import bench
+from embodied_agent.console.options import (
+    EXIT_CODES,
+    DepthNoise,
+    Json,
+    Model,
+    Perception,
+    Planner,
+    PlannerUrl,
+    Points,
+    Robot,
+    Scene,
+    Seed,
 )
+from embodied_agent.errors import BadInput, EmbodiedAgentError, MissingDependency, ProgramError
 
 # Newer typer carries its own copy of click, older ones import it; these are theirs in either case.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -33,22 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-bench = typer.Typer(
-    help="Measure: success on the tabletop families, and speed.\n\n"
-    "Example: embodied-agent bench tabletop --episodes 50 --families place_in,stack",
-    no_args_is_help=True,
-)
 app.add_typer(bench, name="bench")
-
-Robot = Annotated[str, typer.Option("--robot", help="Name in configs/robots, or a YAML file.")]
-Planner = Annotated[
-    str, typer.Option("--planner", help="builtin, openai, transformers, scripted, or a YAML file.")
-]
-PlannerUrl = Annotated[str, typer.Option("--planner-url", help="Server of planner openai.")]
-Model = Annotated[str, typer.Option("--model", help="Model name (openai) or folder (transformers, builtin).")]
-Perception = Annotated[str, typer.Option("--perception", help="camera; or truth, for ablation only.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The same seed, the same run.")]
-Json = Annotated[bool, typer.Option("--json", help="One line of JSON on stdout.")]
 
 
 @app.callback()
@@ -63,17 +56,15 @@ def main_options(
 @app.command(epilog=EXIT_CODES)
 def run(
     task: Annotated[str, typer.Argument(help='What to do, e.g. "put the red cube in the bowl".')],
-    scene: Annotated[str, typer.Option(help="Scene file, name in configs/scenes, or tabletop.")] = "blocks",
+    scene: Scene = "blocks",
     seed: Seed = 0,
     robot: Robot = "panda",
     planner: Planner = "builtin",
     planner_url: PlannerUrl = "",
     model: Model = "",
     perception: Perception = "camera",
-    point: Annotated[
-        list[str] | None, typer.Option("--point", help="Clicked pixel x,y of the overhead image; repeatable.")
-    ] = None,
-    depth_noise: Annotated[bool, typer.Option("--depth-noise", help="Depth as a real camera gives it.")] = False,
+    point: Points = None,
+    depth_noise: DepthNoise = False,
     deadline: Annotated[
         float, typer.Option(min=1.0, max=86400.0, help="Give up after this many seconds.")
     ] = 300.0,
@@ -99,13 +90,13 @@ def run(
 @app.command(epilog=EXIT_CODES)
 def plan(
     task: Annotated[str, typer.Argument(help="What to do.")],
-    scene: Annotated[str, typer.Option(help="Scene file, name in configs/scenes, or tabletop.")] = "blocks",
+    scene: Scene = "blocks",
     seed: Seed = 0,
     robot: Robot = "panda",
     planner: Planner = "builtin",
     planner_url: PlannerUrl = "",
     model: Model = "",
-    point: Annotated[list[str] | None, typer.Option("--point", help="Clicked pixel x,y; repeatable.")] = None,
+    point: Points = None,
     as_json: Json = False,
 ) -> None:
     """Write and check the program for a task; move nothing.
@@ -210,89 +201,6 @@ def train(
     from embodied_agent.console.serving import train_model
 
     train_model(preset, minutes, data, out)
-
-
-@bench.command("tabletop", epilog=EXIT_CODES)
-def bench_tabletop(
-    episodes: Annotated[int, typer.Option(min=1, max=10000, help="Episodes of each family.")] = 50,
-    seed: Seed = 0,
-    families: Annotated[str, typer.Option(help="Comma-separated; all if empty.")] = "",
-    robot: Robot = "panda",
-    planner: Planner = "builtin",
-    planner_url: PlannerUrl = "",
-    model: Model = "",
-    perception: Perception = "camera",
-    combinations: Annotated[
-        bool, typer.Option("--combinations", help="All four of planner x perception, side by side.")
-    ] = False,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes side by side.")] = 1,
-    depth_noise: Annotated[bool, typer.Option("--depth-noise", help="Depth as a real camera gives it.")] = False,
-    videos: Annotated[int, typer.Option(min=0, max=50, help="Films in the report.")] = 6,
-    deadline: Annotated[float, typer.Option(min=1.0, help="Give an episode up after this many seconds.")] = 180.0,
-    out: Annotated[Path, typer.Option("--out", help="Folder; a second call goes on where one was.")] = Path(
-        "runs/bench"
-    ),
-    as_json: Json = False,
-) -> None:
-    """Success by simulator truth, false success and speed, per family.
-
-    Example: embodied-agent bench tabletop --episodes 10 --families place_in,open --workers 2
-    """
-    from embodied_agent.benchmark.runner import BenchOptions
-    from embodied_agent.console.benching import bench_families
-
-    options = BenchOptions(
-        episodes=episodes, seed=seed, families=tuple(f.strip() for f in families.split(",") if f.strip()),
-        robot=robot, planner=planner, planner_url=planner_url, model=model, perception=perception,
-        depth_noise=depth_noise, deadline=deadline, videos=videos,
-    )  # fmt: skip
-    raise typer.Exit(bench_families(options, out, workers, combinations=combinations, as_json=as_json))
-
-
-@bench.command("language")
-def bench_language(
-    count: Annotated[int, typer.Option(min=1, max=100000, help="Held-out commands of all kinds.")] = 300,
-    seed: Seed = 0,
-    robot: Robot = "panda",
-    planner: Planner = "builtin",
-    planner_url: PlannerUrl = "",
-    model: Model = "",
-    depth_noise: Annotated[bool, typer.Option("--depth-noise", help="Depth as a real camera gives it.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes side by side.")] = 1,
-    out: Annotated[Path, typer.Option("--out", help="Folder for language.json.")] = Path("runs/bench"),
-    as_json: Json = False,
-) -> None:
-    """How often held-out words become the right program, refusal or question; nothing moves.
-
-    Example: embodied-agent bench language --count 300 --workers 2
-    """
-    from embodied_agent.benchmark.runner import BenchOptions
-    from embodied_agent.console.benching import bench_words
-
-    options = BenchOptions(
-        seed=seed, robot=robot, planner=planner, planner_url=planner_url, model=model, depth_noise=depth_noise
-    )
-    bench_words(options, count, workers, out, as_json=as_json)
-
-
-@bench.command("latency")
-def bench_latency(
-    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Measurements of each figure.")] = 20,
-    seed: Seed = 0,
-    robot: Robot = "panda",
-    planner: Planner = "builtin",
-    planner_url: PlannerUrl = "",
-    model: Model = "",
-    perception: Perception = "camera",
-    as_json: Json = False,
-) -> None:
-    """Planner, first motion, perception, motion planning, physics, memory: p50 and p95.
-
-    Example: embodied-agent bench latency --repeats 20
-    """
-    from embodied_agent.console.benching import show_latency
-
-    show_latency(repeats, seed, robot, planner, planner_url, model, perception, as_json=as_json)
 
 
 def main(arguments: list[str] | None = None) -> int:
