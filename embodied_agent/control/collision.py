@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import time
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied_agent.control.effort import Spent, never
 from embodied_agent.control.obstacles import HAND, HELD, TABLE, Box, Obstacles
 from embodied_agent.robots.description import RobotDescription, model_path
 from embodied_agent.robots.model import robot_spec, tool_links
@@ -108,15 +108,13 @@ class CollisionWorld:
         """Whether nothing forbidden touches at joints (n,)."""
         return self._forbidden(positions) is None
 
-    def path_contact(
-        self, path: Array, step: float = 0.02, deadline: float | None = None
-    ) -> tuple[int, Contact] | None:
+    def path_contact(self, path: Array, step: float = 0.02, spent: Spent = never) -> tuple[int, Contact] | None:
         """The first contact along straight joint segments, with the segment's index, or None.
 
         Args:
             path: Joints (T, n).
             step: Largest joint motion between checks [rad].
-            deadline: `time.monotonic()` after which the search raises TimeoutError.
+            spent: Whether the search has to end; it then raises TimeoutError.
         """
         path = np.atleast_2d(path)
         if (found := self.contact(path[0])) is not None:
@@ -128,8 +126,8 @@ class CollisionWorld:
                     found = self.contact(positions)
                     assert found is not None
                     return i, found
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError("collision check of a path ran past its deadline")
+            if spent():
+                raise TimeoutError("the allowance for planning is spent")
         return None
 
     def _forbidden(self, positions: Array) -> tuple[Array, Array, Array] | None:

@@ -53,6 +53,7 @@ class Kinematics:
     def __init__(self, description: RobotDescription) -> None:
         self.description = description
         self.model = _arm_model(description)
+        self.iterations = 0  # of the inverse, in all: what a search may cost is counted in them
         self._configuration = mink.Configuration(self.model)
         self._data = self._configuration.data
         self._order = np.array([self.model.joint(name).qposadr[0] for name in description.joint_names])
@@ -180,6 +181,7 @@ class Kinematics:
         position_error, rotation_error = self._errors(pose)
         stalled = 0
         for _ in range(iterations):
+            self.iterations += 1
             if position_error < POSITION_TOLERANCE and rotation_error < ROTATION_TOLERANCE:
                 break
             try:

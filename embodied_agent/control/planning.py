@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodied_agent.control.collision import CollisionWorld
+from embodied_agent.control.effort import Allowance
 from embodied_agent.control.kinematics import Kinematics
 from embodied_agent.control.rrt import connect
 from embodied_agent.control.straight import follow_poses
 from embodied_agent.control.trajectory import ROUNDING, rounded_waypoints
 from embodied_agent.types import Array, Pose
 
+EFFORT = 25_000  # collision checks and steps of inverse kinematics; about two seconds of one core
 CHECK_STEP = 0.01  # [rad] between collision checks on a found path
 GOALS = 4  # inverse solutions considered for one pose
 LIFTS = (0.08, 0.16, 0.26)  # [m] tried before sampling: most things in the way stand on a table
@@ -54,7 +56,7 @@ class _Query:
     """What stays fixed during one call of `plan`."""
 
     start: Array
-    deadline: float
+    spent: Allowance
     seed: int
     max_tilt: float | None
 
@@ -72,7 +74,7 @@ class MotionPlanner:
         goal: Array | Pose | Sequence[Pose],
         *,
         seed: int = 0,
-        seconds: float = 2.0,
+        effort: int = EFFORT,
         max_tilt: float | None = None,
         accept: Accept | None = None,
     ) -> Plan:
@@ -82,14 +84,14 @@ class MotionPlanner:
             start: Joints [rad], (n,).
             goal: Joints (n,), a tool pose, or tool poses of which any will do, best first.
             seed: Of every random choice.
-            seconds: Planning time at most.
+            effort: Collision checks and steps of inverse kinematics at most.
             max_tilt: Largest angle of the tool's z axis from that at the start [rad], for
                 things that must stay upright; None = any.
             accept: Refuses goals, e.g. those without a straight approach after them.
         """
         began, checks = time.monotonic(), self.world.checks
         start = np.asarray(start, dtype=np.float64)
-        query = _Query(start, began + seconds, seed, max_tilt)
+        query = _Query(start, self.allowance(effort), seed, max_tilt)
 
         def done(path: Array, reason: str, method: str) -> Plan:
             used = time.monotonic() - began
@@ -107,11 +109,15 @@ class MotionPlanner:
                 return done(nothing, reason, "none")
             path, reason, method = self._search(query, lead[-1], goals)
         except TimeoutError:
-            return done(nothing, f"no path found within {seconds:.1f} s", "none")
+            return done(nothing, f"no path found within {effort} steps of search", "none")
         if path is None:
             return done(nothing, reason, method)
         path, reason = self._rounded(query, np.concatenate([lead[:-1], path]), len(lead) > 1)
         return done(path, reason, method)
+
+    def allowance(self, units: int) -> Allowance:
+        """So many collision checks and steps of inverse kinematics from now."""
+        return Allowance.of(lambda: self.world.checks + self.kinematics.iterations, units)
 
     def _outside_limits(self, positions: Array, what: str) -> str:
         description = self.kinematics.description
@@ -162,7 +168,7 @@ class MotionPlanner:
                 )
                 candidates += [result.positions for result in results if result.found]
                 reasons += [result.reason for result in results if not result.found]
-                if time.monotonic() > query.deadline:
+                if query.spent():
                     break
         else:
             candidates = [np.asarray(goal, dtype=np.float64)]
@@ -182,7 +188,7 @@ class MotionPlanner:
         blocked = ""
         for goal in goals:
             path = np.stack([start, goal])
-            found = self.world.path_contact(path, CHECK_STEP, query.deadline)
+            found = self.world.path_contact(path, CHECK_STEP, query.spent)
             if found is None and not self._tilts(query, path):
                 return path, "", "straight"
             blocked = blocked or (str(found[1]) if found is not None else "it would tilt what it carries")
@@ -195,10 +201,10 @@ class MotionPlanner:
             def valid(positions: Array) -> bool:
                 return self.world.free(positions) and not self._tilts(query, positions[None])
 
-        sampled = connect(self.kinematics.description, start, goals, valid, query.deadline, query.seed)
+        sampled = connect(self.kinematics.description, start, goals, valid, query.spent, query.seed)
         if sampled is None:
             return None, f"no free path: on the direct one {blocked}", "rrt"
-        final = self.world.path_contact(sampled, CHECK_STEP, query.deadline)
+        final = self.world.path_contact(sampled, CHECK_STEP, query.spent)
         if final is not None:
             return None, f"no free path: {final[1]}", "rrt"
         return sampled, "", "rrt"
@@ -211,10 +217,10 @@ class MotionPlanner:
         for rounding in ROUNDINGS:
             smooth = _thinned(rounded_waypoints(path, CHECK_STEP, rounding))
             try:
-                found = self.world.path_contact(smooth, CHECK_STEP, query.deadline)
+                found = self.world.path_contact(smooth, CHECK_STEP, query.spent)
             except TimeoutError:
                 found = None
-                reason = "the time for planning ran out"
+                reason = "the allowance for planning is spent"
                 break
             if found is None and not self._tilts(query, smooth):
                 return smooth, ""
@@ -230,12 +236,12 @@ class MotionPlanner:
             for lift in LIFTS:
                 height = max(first.position[2], last.position[2]) + lift
                 ups = [_at_height(first, height), _at_height(last, height)]
-                rise = follow_poses(kinematics, start, ups[:1], world, query.deadline)
-                fall = follow_poses(kinematics, goal, ups[1:], world, query.deadline)
+                rise = follow_poses(kinematics, start, ups[:1], world, query.spent)
+                fall = follow_poses(kinematics, goal, ups[1:], world, query.spent)
                 if not (rise.complete and fall.complete):
                     continue
                 path = _thinned(np.concatenate([rise.positions, fall.positions[::-1]]))
-                found = world.path_contact(path, CHECK_STEP, query.deadline)
+                found = world.path_contact(path, CHECK_STEP, query.spent)
                 if found is None and not self._tilts(query, path):
                     return path
         return None

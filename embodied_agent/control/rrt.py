@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from embodied_agent.control.effort import Spent
 from embodied_agent.errors import MissingDependency
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.types import Array
@@ -22,7 +22,7 @@ def connect(
     start: Array,
     goals: list[Array],
     valid: Callable[[Array], bool],
-    deadline: float,
+    spent: Spent,
     seed: int,
 ) -> Array | None:
     """Waypoints (T, n) from `start` to one of `goals` by RRT-Connect, or None.
@@ -32,7 +32,7 @@ def connect(
         start: Valid joints (n,).
         goals: Valid joints (n,), any of which will do.
         valid: Whether joints are free of collisions.
-        deadline: `time.monotonic()` after which the search ends.
+        spent: Whether the search has to end.
         seed: Of the sampling.
     """
     base, geometric, util = _ompl()
@@ -59,19 +59,19 @@ def connect(
     planner.setRange(EDGE)
     planner.setProblemDefinition(problem)
     planner.setup()
-    stop = base.PlannerTerminationCondition(lambda: time.monotonic() > deadline)
+    stop = base.PlannerTerminationCondition(spent)
     planner.solve(stop)
     if not problem.hasExactSolution():
         return None
     states_found = problem.getSolutionPath().getStates()
     path = np.array([state[0:count] for state in states_found])
-    return shortcut(path, valid, deadline, np.random.default_rng(seed))
+    return shortcut(path, valid, spent, np.random.default_rng(seed))
 
 
-def shortcut(path: Array, valid: Callable[[Array], bool], deadline: float, rng: np.random.Generator) -> Array:
+def shortcut(path: Array, valid: Callable[[Array], bool], spent: Spent, rng: np.random.Generator) -> Array:
     """The path (T, n) with random detours replaced by valid straight segments."""
     for _ in range(SHORTCUTS):
-        if len(path) < 3 or time.monotonic() > deadline:
+        if len(path) < 3 or spent():
             break
         lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
         a, b = np.sort(rng.uniform(0.0, lengths[-1], 2))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embodied_agent.control.effort import Spent, never
 from embodied_agent.types import Array, Joint, Pose, quaternion_from_rotation
 
 if TYPE_CHECKING:  # programs are checked without a simulator installed
@@ -46,7 +46,7 @@ def follow_poses(
     start: Array,
     poses: Sequence[Pose],
     world: CollisionWorld | None = None,
-    deadline: float | None = None,
+    spent: Spent = never,
 ) -> StraightPath:
     """Joints that lead the tool in straight lines from where it is through `poses`.
 
@@ -55,7 +55,7 @@ def follow_poses(
         start: Joints to begin at [rad], (n,).
         poses: Tool poses in the world; between them the tool moves straight and turns evenly.
         world: Collisions to stop at; None = do not look.
-        deadline: `time.monotonic()` after which it gives up.
+        spent: Whether the search has to end.
     """
     current = np.asarray(start, dtype=np.float64)
     stations = interpolate_poses([kinematics.forward(current), *poses])
@@ -69,8 +69,8 @@ def follow_poses(
             reason = "the arm would have to swing to another posture"
         elif world is not None and (contact := world.contact(result.positions)) is not None:
             reason = str(contact)
-        elif deadline is not None and time.monotonic() > deadline:
-            reason = "the time for planning ran out"
+        elif spent():
+            reason = "the allowance for planning is spent"
         if reason:
             share = (i - 1) / len(stations)
             return StraightPath(np.array(path), share, f"{reason}, after {share:.0%} of the straight path")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from embodied_agent.control.collision import CollisionWorld
+from embodied_agent.control.effort import Allowance
 from embodied_agent.control.kinematics import Kinematics
 from embodied_agent.control.obstacles import Held as HeldBox
 from embodied_agent.control.obstacles import Obstacles
@@ -249,6 +250,10 @@ class Arm:
             if line.complete:
                 return grasp
         return None
+
+    def allowance(self, units: int) -> Allowance:
+        """So much work for a search from now; see `control.effort`."""
+        return self._planner.allowance(units)
 
     def collisions(self, obstacles: Obstacles) -> CollisionWorld:
         """The world that this arm's motions are checked in, with these obstacles."""

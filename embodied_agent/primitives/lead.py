@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ PUSHED_AT = (0.85, 0.65)  # of a door's width from its hinge
 PUSH_TURNS = (1.0, 0.5, 0.0)  # shares of the door's turn that the pushing hand turns too
 MOST_LAG = 0.6  # [rad] between hand and door; beyond it the fingers come near the door's face
 POSTURES = 3  # of the arm, tried for one grasp
-SEARCH = 2.5  # [s] of processor time, for a grasp or a push all of whose way can be led
+SEARCH = 30_000  # units of work, for a grasp or a push all of whose way can be led
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,9 @@ def plan_lead(
     turns = TURNS if joint.type == "revolute" else (1.0,)
     lagging = tuple(turn for turn in turns if (1.0 - turn) * abs(amount) > MOST_LAG)
     for tried in (tuple(turn for turn in turns if turn not in lagging), lagging):
-        until = time.thread_time() + SEARCH
+        spent = arm.allowance(SEARCH)
         for grasp in grasps if tried else ():
-            if time.thread_time() > until:
+            if spent():
                 break
             before = grasp.pose.translated(-back * grasp.pose.rotation[:, 2])
             for solution in kinematics.inverses(before, start, count=POSTURES, attempts=6, random_seed=arm.seed):
@@ -137,9 +136,9 @@ def plan_push(
     off = panel.extent[0] / 2 + max(gripper.finger_breadth / 2, gripper.finger_thickness) + RUN_UP
     height = panel.position[2] + panel.extent[2] / 2 + OVER - gripper.palm_depth
     reason = "no place to push was tried"
-    until = time.thread_time() + SEARCH
+    spent = arm.allowance(SEARCH)
     for share, yaw in itertools.product(PUSHED_AT, np.linspace(0.0, 2 * np.pi, 8, endpoint=False)):
-        if time.thread_time() > until:
+        if spent():
             break
         base = joint.origin + 2.0 * share * spoke + off * face
         way = amount - RUN_UP / (share * width)
