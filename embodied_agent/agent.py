@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 from embodied_agent import account
 from embodied_agent.account import Account, versions
@@ -28,7 +29,7 @@ from embodied_agent.program.reference import reference
 from embodied_agent.program.render import render
 from embodied_agent.program.run import Budget, run
 from embodied_agent.robots.backend import Backend
-from embodied_agent.types import Command, Frame, Status
+from embodied_agent.types import Command, Frame, JointTrajectory, Object, Status
 
 LONGEST_COMMAND = 2000  # characters
 
@@ -56,12 +57,16 @@ class Listeners:
         planned: Program accepted, about to run, and the planner's reading of the command.
         event: A node started or ended.
         seen: A frame that was looked at.
+        perceived: All things known after a look, or after a primitive found one.
+        following: A trajectory that was allowed and starts now.
         consent: Asked before anything moves; False ends the run as cancelled.
     """
 
     planned: Callable[[Program, Plan], None] = lambda program, plan: None
     event: Callable[[Event], None] = lambda event: None
     seen: Callable[[Frame], None] = lambda frame: None
+    perceived: Callable[[tuple[Object, ...]], None] = lambda objects: None
+    following: Callable[[JointTrajectory], None] = lambda trajectory: None
     consent: Callable[[Program], bool] = lambda program: True
 
 
@@ -91,6 +96,7 @@ class Agent:
         seed: Of every random choice in planning motions.
         budgets: What one command may use.
         perception: "camera", or "truth" for the ablation; stated in every account.
+        log: Receives each decision of the supervisor as one line of JSON.
     """
 
     def __init__(
@@ -102,12 +108,20 @@ class Agent:
         seed: int = 0,
         budgets: Budgets | None = None,
         perception: str = "camera",
+        log: TextIO | None = None,
     ) -> None:
         self.backend, self.planner, self.grounder = backend, planner, grounder
         self.seed, self.perception = seed, perception
         self.budgets = budgets or Budgets()
         self.cancel = threading.Event()
-        self.supervisor = Supervisor(backend, backend.description, cancelled=self.cancel.is_set)
+        self._deadline = math.inf
+        self.supervisor = Supervisor(
+            backend,
+            backend.description,
+            cancelled=self.cancel.is_set,
+            expired=lambda: time.monotonic() >= self._deadline,
+            log=log,
+        )
         self.arm = Arm(self.supervisor, seed)
         signatures = library().for_planner
         self._reference = reference(signatures)
@@ -130,7 +144,14 @@ class Agent:
         told = listeners or Listeners()
         going = _Run(checked_command(command), goal, time.monotonic())
         self.arm.first_motion = None
-        view = View(self.arm, self.grounder, self.backend.cameras[0], told.seen)
+        self._deadline = going.start + self.budgets.seconds
+        self.supervisor.following = told.following
+
+        def looked(frame: Frame) -> None:
+            told.seen(frame)
+            told.perceived(view.scene.objects)
+
+        view = View(self.arm, self.grounder, self.backend.cameras[0], looked)
         context = Context(self.arm, view, going.command)
         try:
             self._attempts(going, context, told)
@@ -139,6 +160,8 @@ class Agent:
             going.verdict, going.message = account.CANCELLED, str(stop)
         except SafetyStop as stop:
             going.verdict, going.message = account.STOPPED, str(stop)
+        finally:
+            self._deadline = math.inf
         return self._account(going, context)
 
     def plan(self, command: Command, *, goal: Goal | None = None) -> tuple[Program, Plan]:
@@ -188,6 +211,8 @@ class Agent:
             if event.kind != "started":
                 going.events.append(event)
             told.event(event)
+            if event.kind == "succeeded" and event.level == "primitive":
+                told.perceived(context.view.scene.objects)
 
         return run(
             program,

@@ -77,6 +77,7 @@ class Supervisor:
         cancelled: Asked at every tick; true stops the motion.
         expired: As `cancelled`, for a deadline.
         log: Receives each decision as one line of JSON.
+        following: Told of every trajectory that was allowed, just before it starts.
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class Supervisor:
         cancelled: Callable[[], bool] = lambda: False,
         expired: Callable[[], bool] = lambda: False,
         log: TextIO | None = None,
+        following: Callable[[JointTrajectory], None] = lambda trajectory: None,
     ) -> None:
+        self.following = following
         self._backend = backend
         self.description = description if description is not None else backend.description
         self.audit: list[Decision] = []
@@ -164,12 +167,13 @@ class Supervisor:
             problem = f"a contact of {until_contact} N is outside 0 to {safety.max_force:.0f} N"
         if max_force is not None and not max_force > 0:
             problem = f"a force limit of {max_force} N is not positive"
-        if problem:
+        if problem := problem or self._ended():
             return self._refused("follow", problem, state)
         asked = {"duration": round(trajectory.duration, 3), "force_limit": limit}
         if until_contact is not None:
             asked["until_contact"] = until_contact
         self._record("follow", "allowed", numbers=asked)
+        self.following(trajectory)
         watch = _FollowWatch(self, trajectory, state, limit, until_contact, readings)
         motion = self._run("follow", lambda tick: self._backend.follow(trajectory, tick), watch)
         motion = replace(
@@ -189,7 +193,7 @@ class Supervisor:
         """
         self._refuse_if_latched("grip")
         state = self._fresh_state("grip")
-        if problem := grip_problem(self.description, width, force):
+        if problem := grip_problem(self.description, width, force) or self._ended():
             return self._refused("grip", problem, state)
         width = float(np.clip(width, 0.0, self.description.gripper.max_width))
         self._record("grip", "allowed", numbers={"width": round(width, 4), "force": round(force, 2)})
@@ -206,6 +210,8 @@ class Supervisor:
         state = self._fresh_state("wait")
         if not 0 <= seconds <= MAX_WAIT:
             return self._refused("wait", f"{seconds} s is outside 0 to {MAX_WAIT:.0f} s", state)
+        if problem := self._ended():
+            return self._refused("wait", problem, state)
         self._record("wait", "allowed", numbers={"seconds": seconds})
         motion = self._run("wait", lambda tick: self._backend.wait(seconds, tick), _Watch(self))
         return self._finish("wait", motion)
@@ -327,6 +333,10 @@ class Supervisor:
         if problem := self._danger(state):
             self._latch(problem)
             return problem
+        return self._ended()
+
+    def _ended(self) -> str:
+        """Why nothing may move any more though nothing is wrong; "" if it may."""
         if self._cancelled():
             return CANCELLED
         return EXPIRED if self._expired() else ""

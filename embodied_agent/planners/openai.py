@@ -10,8 +10,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -102,6 +105,8 @@ class Server:
     ) -> None:
         self.settings = settings
         self._sleep = sleep
+        self._line: Any = None  # network stream of the newest connection
+        self.aborted = threading.Event()
         key = os.environ.get(settings.api_key_env, "") if settings.api_key_env else ""
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -114,6 +119,20 @@ class Server:
     def close(self) -> None:
         """Release the connection."""
         self._client.close()
+
+    def abort(self) -> None:
+        """End the request that runs, and refuse others until `aborted` is cleared; from any thread."""
+        self.aborted.set()
+        line = self._line
+        connection = None if line is None else line.get_extra_info("socket")
+        if connection is not None:
+            with suppress(OSError):  # it may be closed already
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _connected(self, event: str, details: Mapping[str, Any]) -> None:
+        """Keep the line of a new connection, so that another thread can hang up."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._line = details["return_value"]
 
     def get(self, path: str) -> tuple[int, Any]:
         """GET a JSON document once; returns the status, and None where the answer is no JSON.
@@ -140,6 +159,8 @@ class Server:
             wait = self.settings.backoff_s * 2 ** (attempt - 1) if attempt else 0.0
             if wait:
                 self._sleep(wait)
+            if self.aborted.is_set():
+                break
             try:
                 status, text, headers = self._exchange(method, url, body)
             except httpx.TimeoutException as error:
@@ -157,6 +178,8 @@ class Server:
                 if status not in PASSING:
                     return self._settled(url, status, text, headers)
                 problem = f"HTTP {status}: {_error_words(text)}"
+        if self.aborted.is_set():
+            raise PlannerError(f"{url}: the request was called off")
         tries = self.settings.retries + 1
         raise PlannerError(
             f"{url}: {problem}, after {tries} tr{'y' if tries == 1 else 'ies'}; is the server running there?"
@@ -167,7 +190,8 @@ class Server:
     ) -> tuple[int, str, Mapping[str, str]]:
         limit, deadline = self.settings.max_answer_bytes, time.monotonic() + self.settings.timeout_s
         data = bytearray()
-        with self._client.stream(method, url, json=body) as response:
+        hooks = {"trace": self._connected}
+        with self._client.stream(method, url, json=body, extensions=hooks) as response:
             for chunk in response.iter_bytes():
                 data += chunk
                 if len(data) > limit:

@@ -21,11 +21,11 @@ class RemoteGrounder:
     def __init__(
         self, settings: OpenAISettings | None = None, *, transport: httpx.BaseTransport | None = None
     ) -> None:
-        self._server = Server(settings or OpenAISettings(), transport=transport)
+        self.server = Server(settings or OpenAISettings(), transport=transport)
 
     def close(self) -> None:
         """Release the connection."""
-        self._server.close()
+        self.server.close()
 
     def detect(self, frame: Frame) -> list[Detection]:
         """Every thing seen, each with a full-resolution mask.
@@ -38,7 +38,7 @@ class RemoteGrounder:
             given = document["detections"]
             return [wire.read_detection(item, _shape(frame)) for item in given]
         except (BadInput, KeyError, TypeError) as error:
-            raise PlannerError(f"{self._server.settings.base}/detect: unusable answer ({error})") from None
+            raise PlannerError(f"{self.server.settings.base}/detect: unusable answer ({error})") from None
 
     def ground(self, frame: Frame, phrase: str, points: tuple[tuple[float, float], ...] = ()) -> Grounding:
         """Which detections a noun phrase means, given the person's clicked pixels (x, y).
@@ -51,12 +51,12 @@ class RemoteGrounder:
         try:
             return wire.read_grounding(document, _shape(frame))
         except BadInput as error:
-            raise PlannerError(f"{self._server.settings.base}/ground: unusable answer ({error})") from None
+            raise PlannerError(f"{self.server.settings.base}/ground: unusable answer ({error})") from None
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
-        status, document = self._server.post(path, body)
+        status, document = self.server.post(path, body)
         if status != 200:
-            raise PlannerError(f"{self._server.settings.base}{path}: HTTP {status}: {str(document)[:200]}")
+            raise PlannerError(f"{self.server.settings.base}{path}: HTTP {status}: {str(document)[:200]}")
         return document
 
 

@@ -311,6 +311,7 @@ class _Machine(Recorder):
         evidence.update(with_value(result.evidence, None if silent else result.value))
         asked.reasons.append(result.reason)
         if not result.ok:
+            self.tick()  # what a cancel or the deadline ended is no failure of this node
             raise NodeFailed(result.reason or f"{call.name} failed", dict(evidence))
         if not silent and not is_of_type(result.value, signature.returns):
             got = type(result.value).__name__
