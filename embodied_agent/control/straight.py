@@ -1,4 +1,4 @@
-"""Tool paths that must be followed exactly: lines for approach and drawers, arcs for doors."""
+"""Tool paths that must be followed exactly: approaches, and the poses that lead a drawer or a door."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embodied_agent.control.effort import Spent, never
-from embodied_agent.types import Array, Joint, Pose, quaternion_from_rotation
+from embodied_agent.types import Array, Pose
 
 if TYPE_CHECKING:  # programs are checked without a simulator installed
     from embodied_agent.control.collision import CollisionWorld
@@ -107,36 +107,6 @@ def blend(a: Pose, b: Pose, share: float) -> Pose:
 def rotation_angle(a: Pose, b: Pose) -> float:
     """Angle between two orientations [rad]."""
     return 2 * float(np.arccos(np.clip(abs(np.dot(a.quaternion, b.quaternion)), 0.0, 1.0)))
-
-
-def joint_poses(joint: Joint, tool: Pose, travel: float, *, turn_with: bool = True) -> list[Pose]:
-    """Tool poses that carry a grasped handle along an articulation.
-
-    Args:
-        joint: The drawer's or door's axis.
-        tool: Tool pose at the handle now.
-        travel: Signed motion along the joint [m] or [rad]; positive opens.
-        turn_with: Whether the tool turns with a door, or keeps its orientation and lets the
-            handle turn between the pads.
-    """
-    if joint.type == "prismatic":
-        return [tool.translated(joint.axis * travel)]
-    count = max(1, int(np.ceil(abs(travel) / ROTATION_STEP)))
-    poses = []
-    for k in range(1, count + 1):
-        rotation = axis_rotation(joint.axis, travel * k / count)
-        position = joint.origin + rotation @ (tool.position - joint.origin)
-        turned = quaternion_from_rotation(rotation @ tool.rotation)
-        poses.append(Pose(position, turned if turn_with else tool.quaternion))
-    return poses
-
-
-def axis_rotation(axis: Array, angle: float) -> Array:
-    """Rotation matrix (3, 3) about a unit axis (Rodrigues)."""
-    x, y, z = np.asarray(axis) / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    rotation: Array = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-    return rotation
 
 
 def _why(kinematics: Kinematics, positions: Array, reason: str) -> str:

@@ -9,15 +9,9 @@ pytest.importorskip("mink")
 from embodied_agent.control.collision import CollisionWorld
 from embodied_agent.control.kinematics import Kinematics
 from embodied_agent.control.obstacles import Box, Obstacles
-from embodied_agent.control.straight import (
-    axis_rotation,
-    blend,
-    follow_poses,
-    joint_poses,
-    rotation_angle,
-)
+from embodied_agent.control.straight import blend, follow_poses, rotation_angle
 from embodied_agent.robots.description import load_robot
-from embodied_agent.types import Joint, Pose
+from embodied_agent.types import Pose
 
 
 @pytest.fixture(scope="module", params=["panda", "xarm6"])
@@ -68,29 +62,9 @@ def test_a_thing_on_the_line_is_named(kinematics: Kinematics) -> None:
     assert all(world.free(joints) for joints in path.positions)
 
 
-def test_a_drawer_is_a_line_along_its_axis() -> None:
-    joint = Joint("prismatic", np.zeros(3), np.array([-1.0, 0, 0]), 0.2, 0.9)
-    tool = Pose(np.array([0.6, 0.1, 0.2]))
-    (goal,) = joint_poses(joint, tool, 0.15)
-    np.testing.assert_allclose(goal.position, [0.45, 0.1, 0.2])
-
-
-@pytest.mark.parametrize("turn_with", [True, False])
-def test_a_door_is_an_arc_about_its_hinge(turn_with: bool) -> None:
-    joint = Joint("revolute", np.array([0.7, 0.2, 0.0]), np.array([0.0, 0, -1]), 1.5, 0.9)
-    tool = Pose(np.array([0.7, -0.1, 0.2]))
-    poses = joint_poses(joint, tool, 1.0, turn_with=turn_with)
-    radii = [np.linalg.norm((pose.position - joint.origin)[:2]) for pose in poses]
-    np.testing.assert_allclose(radii, 0.3, atol=1e-9)
-    assert all(pose.position[2] == pytest.approx(0.2) for pose in poses)
-    assert rotation_angle(poses[-1], tool) == pytest.approx(1.0 if turn_with else 0.0, abs=1e-6)
-    # Positive travel about -z from this handle opens towards the robot.
-    assert poses[-1].position[0] < tool.position[0]
-
-
 def test_blending_halfway_is_halfway() -> None:
     a = Pose(np.zeros(3))
-    b = Pose(np.array([0.2, 0, 0]), Pose.from_matrix(axis_rotation(np.array([0, 0, 1.0]), 1.0)).quaternion)
+    b = Pose(np.array([0.2, 0, 0]), np.array([np.cos(0.5), 0, 0, np.sin(0.5)]))  # 1 rad about z
     middle = blend(a, b, 0.5)
     assert rotation_angle(a, middle) == pytest.approx(0.5, abs=1e-6)
     np.testing.assert_allclose(middle.position, [0.1, 0, 0])

@@ -132,6 +132,17 @@ def test_paths_begin_at_the_start_and_keep_the_hand_on_the_part() -> None:
         articulation.path(joint, start, 0.1, 0)
 
 
+@pytest.mark.parametrize("turn", [0.0, 1.0])
+def test_a_door_is_led_along_an_arc_whether_the_hand_turns_with_it_or_not(turn: float) -> None:
+    joint = Joint("revolute", np.array([0.7, 0.2, 0.0]), -UP, 1.5, 0.9)
+    start = Pose(np.array([0.7, -0.1, 0.2]))
+    poses = articulation.path(joint, start, 1.0, 20, turn)
+    assert np.allclose([np.linalg.norm((pose.position - joint.origin)[:2]) for pose in poses], 0.3)
+    assert all(pose.position[2] == pytest.approx(0.2) for pose in poses)
+    assert 2 * np.arccos(abs(poses[-1].quaternion[0])) == pytest.approx(turn, abs=1e-6)
+    assert poses[-1].position[0] < start.position[0]  # a handle right of its hinge opens towards the robot
+
+
 def test_a_hidden_handle_is_not_replaced_by_the_other_drawers() -> None:
     things = seen(
         Solid("cabinet", "box", (0.25, 0.25, 0.26), (0.85, 0.0, 0.13)),
