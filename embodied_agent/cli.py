@@ -155,6 +155,34 @@ def serve(
     serve_model(host, port, planner, model)
 
 
+@app.command(epilog=EXIT_CODES)
+def record(
+    out: Annotated[Path, typer.Option("--out", help="FILE.mcap, or a new folder, which becomes a rosbag2 bag.")],
+    topics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--topics",
+            help="Topic, or regular expression of whole names; repeatable. Without it: joint "
+            "states, images, transforms, clock, program tree, action feedback, commands.",
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.0, max=1e6, help="How long; 0 = until Ctrl-C.")] = 0.0,
+    images: Annotated[str, typer.Option("--images", help="raw; jpeg (depth as lossless PNG); or png.")] = "raw",
+    compression: Annotated[
+        str, typer.Option("--compression", help="Of the file: auto, zstd, lz4 or none.")
+    ] = "auto",
+) -> None:
+    """Record a running robot's topics in an MCAP bag; needs ROS 2.
+
+    Example: embodied-agent record --out run.mcap --images jpeg
+    then, on any machine: embodied-agent replay run.mcap --out runs/first
+    """
+    from embodied_agent.console.recording import record_bag
+    from embodied_agent.ros.recorder import RecordOptions
+
+    record_bag(RecordOptions(out, tuple(topics or ()), seconds, images, compression))
+
+
 @app.command()
 def doctor(
     robot: Annotated[str, typer.Option("--robot", help="Check this robot's description too.")] = "",

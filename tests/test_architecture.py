@@ -9,8 +9,9 @@ ROOT = Path(__file__).parents[1]
 
 # A row imports only rows below it, and itself; names in one row do not import each other.
 ROWS = (
-    ("cli", "ros"),
+    ("cli",),
     ("console",),
+    ("ros",),
     ("training", "benchmark"),
     ("assembly", "report", "serve"),
     ("agent", "ablation", "record", "page", "story"),
@@ -45,6 +46,8 @@ ADAPTERS = {
     "transformers": ("embodied_agent/mllm/", "embodied_agent/planners/transformers"),
     "fastapi": ("embodied_agent/serve",),
     "gymnasium": ("embodied_agent/robots/environment",),
+    "mcap": ("embodied_agent/ros/bag/",),
+    "mcap_ros2": ("embodied_agent/ros/bag/",),
     "rclpy": ("embodied_agent/ros/", "embodied_agent/robots/ros2"),
 }
 
