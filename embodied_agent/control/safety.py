@@ -28,6 +28,8 @@ from embodied_agent.types import Array, Frame, JointTrajectory, Motion, RobotSta
 VELOCITY_SLACK = 1.25  # measured against allowed: sensors are noisy and contacts jolt
 POSITION_SLACK = 0.03  # [rad] beyond a limit
 WORKSPACE_SLACK = 0.03  # [m]
+LASTING = 3  # readings in a row beyond a force limit that end a motion: one alone is a jolt or noise
+JOLT = 2.0  # times the limit end it at once
 IMAGE_AGE = 1.0  # [s]
 MAX_WAIT = 600.0  # [s]
 MAX_RECORDS = 20_000
@@ -145,8 +147,8 @@ class Supervisor:
 
         Args:
             trajectory: From where the arm is, to rest.
-            max_force: Force at the tool that ends the motion as a failure [N]; the robot's own
-                limit for free motion by default.
+            max_force: Force at the tool that ends the motion as a failure [N], once it lasts;
+                the robot's own limit for free motion by default.
             until_contact: Force at the tool, beyond that at the start, that ends the motion as
                 a success [N].
             readings: Receives the measured joints of every tick, (n,) each.
@@ -395,6 +397,7 @@ class _FollowWatch(_Watch):
         self.readings = readings
         self.tracking_error = 0.0
         self.peak_force = 0.0
+        self.beyond = 0  # readings in a row beyond the force limit
         points = supervisor._kinematics.tool_points(np.asarray(start.positions)[None])
         self.outside_at_start = float(outside_workspace(supervisor.description, points)[0])
 
@@ -412,7 +415,8 @@ class _FollowWatch(_Watch):
         # An arm that is pressed against something may back off, but not press harder.
         self.force_at_start = 0.0 if force <= self.force_limit else self.force_at_start
         allowed = max(self.force_limit, 1.1 * self.force_at_start)
-        if force > allowed:
+        self.beyond = self.beyond + 1 if force > allowed else 0
+        if self.beyond >= LASTING or force > JOLT * allowed:
             return f"the tool met {force:.1f} N; {allowed:.1f} N are allowed"
         lag = np.abs(self._expected(state.stamp - self.began) - state.positions)
         k = int(np.argmax(lag))

@@ -234,7 +234,30 @@ def test_a_free_motion_ends_at_an_unexpected_force(arm: TrackingArm) -> None:
     motion = Supervisor(arm).follow(motion_of(arm), max_force=20.0)
     assert not motion.completed and "met 30.0 N" in motion.reason
     assert motion.peak_force == pytest.approx(30.0)
+    assert arm.ticks == 12  # it lasted
+
+
+def test_a_jolt_of_two_readings_does_not_end_a_motion(arm: TrackingArm) -> None:
+    arm.fault = lambda s: replace(s, external_force=np.array([0.0, 30.0 if arm.ticks % 9 < 2 else 5.0, 0.0]))
+    motion = Supervisor(arm).follow(motion_of(arm), max_force=20.0)
+    assert motion.completed
+    assert motion.peak_force == pytest.approx(30.0)
+
+
+def test_twice_the_force_limit_ends_a_motion_at_once(arm: TrackingArm) -> None:
+    arm.after, arm.fault = 10, lambda s: replace(s, external_force=np.array([0.0, 41.0, 0.0]))
+    motion = Supervisor(arm).follow(motion_of(arm), max_force=20.0)
+    assert not motion.completed and "met 41.0 N" in motion.reason
     assert arm.ticks == 10
+
+
+def test_the_hard_force_limit_latches_at_once(arm: TrackingArm) -> None:
+    hard = arm.description.safety.max_force
+    arm.after, arm.fault = 10, lambda s: replace(s, external_force=np.array([0.0, hard + 1.0, 0.0]))
+    supervisor = Supervisor(arm)
+    with pytest.raises(SafetyStop):
+        supervisor.follow(motion_of(arm), max_force=hard - 1.0)
+    assert supervisor.latched and arm.ticks == 10
 
 
 def test_an_arm_that_is_pressed_may_back_off_but_not_press_harder(arm: TrackingArm) -> None:
@@ -245,12 +268,12 @@ def test_an_arm_that_is_pressed_may_back_off_but_not_press_harder(arm: TrackingA
     arm.ticks = 0
     arm.fault = lambda s: replace(s, external_force=pressed * (1 + arm.ticks * 0.03))
     motion = supervisor.follow(motion_of(arm))
-    assert not motion.completed and arm.ticks < 6
+    assert not motion.completed and arm.ticks < 8
     # Once it is free the ordinary limit holds again.
     arm.ticks = 0
     arm.fault = lambda s: replace(s, external_force=pressed * (0.0 if 1 <= arm.ticks < 9 else 1.0))
     assert not supervisor.follow(motion_of(arm)).completed
-    assert arm.ticks == 9
+    assert arm.ticks == 11
 
 
 def test_expected_contact_is_success_and_counts_from_the_resting_force(arm: TrackingArm) -> None:
