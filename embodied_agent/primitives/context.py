@@ -11,11 +11,13 @@ import numpy as np
 
 from embodied_agent.perception.grasps import propose
 from embodied_agent.perception.hand import Hand
-from embodied_agent.types import Array, Command, Grasp, Object, Pose
+from embodied_agent.types import Array, Command, Grasp, Object, Pose, Result
 
 if TYPE_CHECKING:  # signatures are needed where no simulator is installed
     from embodied_agent.primitives.arm import Arm
     from embodied_agent.primitives.view import View
+
+HELD = Result(value=False, evidence={"held": True})  # what is in the hand lies nowhere
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,9 @@ class Context:
             return self.view.known(self.held.object)
         return self.view.hidden(description)
 
-    def clicked(self, point: int) -> tuple[float, float] | None:
-        """The person's clicked pixel number `point` (from 1), or None."""
+    def clicked(self, point: int) -> Result:
+        """The person's clicked pixel number `point` (from 1), (x, y); ok=False where they gave none."""
         points = self.command.points
-        return points[point - 1] if 1 <= point <= len(points) else None
+        if not 1 <= point <= len(points):
+            return Result(ok=False, reason=f"the command came with {len(points)} clicked points")
+        return Result(points[point - 1], evidence={"pixel": list(points[point - 1])})

@@ -95,13 +95,13 @@ def find_at(context: Context, point: Annotated[int, Range(1, 4)] = 1) -> Result:
     Args:
         point: Which of the person's clicked points, counted from 1.
     """
-    pixel = context.clicked(point)
-    if pixel is None:
-        return Result(ok=False, reason=f"the command came with {len(context.command.points)} clicked points")
-    item = context.view.object_at(pixel)
+    clicked = context.clicked(point)
+    if not clicked.ok:
+        return clicked
+    item = context.view.object_at(clicked.value)
     if item is None:
-        return Result(ok=False, reason=f"nothing but the table is seen at pixel {pixel}")
-    return Result(value=item, evidence={"pixel": list(pixel), "found": _measured((item,))})
+        return Result(ok=False, reason=f"nothing but the table is seen at pixel {clicked.value}")
+    return Result(value=item, evidence={**clicked.evidence, "found": _measured((item,))})
 
 
 @primitive(returns=Type.POSE, effect="perceive")
@@ -111,13 +111,13 @@ def spot_at(context: Context, point: Annotated[int, Range(1, 4)] = 1) -> Result:
     Args:
         point: Which of the person's clicked points, counted from 1.
     """
-    pixel = context.clicked(point)
-    if pixel is None:
-        return Result(ok=False, reason=f"the command came with {len(context.command.points)} clicked points")
-    spot = context.view.surface_at(pixel)
+    clicked = context.clicked(point)
+    if not clicked.ok:
+        return clicked
+    spot = context.view.surface_at(clicked.value)
     if spot is None:
-        return Result(ok=False, reason=f"the depth camera has no reading at pixel {pixel}")
-    return Result(value=spot, evidence={"pixel": list(pixel), "position": spot.position.round(4).tolist()})
+        return Result(ok=False, reason=f"the depth camera has no reading at pixel {clicked.value}")
+    return Result(value=spot, evidence={**clicked.evidence, "position": spot.position.round(4).tolist()})
 
 
 @primitive(returns=Type.POSE, effect="compute")

@@ -1,16 +1,17 @@
-"""Where to put things down."""
+"""Where to put things down, and whether they came to lie there."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from embodied_agent.perception import placement
 from embodied_agent.perception.hand import Hand
-from embodied_agent.perception.relations import is_inside, is_on
+from embodied_agent.perception.relations import is_at, is_beside, is_inside, is_on
 from embodied_agent.perception.release import Holding, options
-from embodied_agent.primitives.context import Context
+from embodied_agent.primitives.context import HELD, Context
 from embodied_agent.primitives.grip import RELEASE
 from embodied_agent.primitives.move import CLEARANCE
 from embodied_agent.primitives.registry import primitive
@@ -18,6 +19,17 @@ from embodied_agent.signature import Type
 from embodied_agent.types import Array, Object, Pose, Result
 
 TRIED = 0.008  # [m] nearer to a place that failed is the same place
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Where a thing was last meant to go: one of the first three, or the spot alone."""
+
+    inside: Object | None
+    on: Object | None
+    beside: Object | None
+    side: str
+    spot: Pose
 
 
 @primitive(returns=Type.POSE, effect="perceive", for_skills=True)
@@ -57,9 +69,38 @@ def propose_placement(
             found = table.at(at.position, extent, yaw=yaw)
         else:
             return Result(ok=False, reason="nothing says where to put it")
-    if not found.ok or context.held is None:
-        return Result(found.value.pose if found.ok else None, found.ok, found.reason, found.evidence)
-    return _servable(context, found.value, thing, yaw, inside or on)
+    if not found.ok:
+        return Result(ok=False, reason=found.reason, evidence=found.evidence)
+    chosen = Result(found.value.pose, evidence=found.evidence)
+    if context.held is not None:
+        chosen = _servable(context, found.value, thing, yaw, inside or on)
+    if chosen.ok:
+        context.memory[f"aim:{object.id}"] = Aim(inside, on, beside, side, chosen.value)
+    return chosen
+
+
+@primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True)
+def is_placed(context: Context, object: Object) -> Result:
+    """Whether a thing came to lie where its placement was last proposed.
+
+    Args:
+        object: The thing.
+    """
+    aim = context.memory.get(f"aim:{object.id}")
+    if aim is None:
+        return Result(ok=False, reason=f"nothing proposed a place for {object.description!r}")
+    if context.holds(object):
+        return HELD
+    view = context.view
+    thing = view.fresh(object)
+    if aim.inside is not None:
+        around = view.fresh(aim.inside)
+        return is_inside(thing, around, cabinet=view.body_of(around), now=view.now)
+    if aim.on is not None:
+        return is_on(thing, view.fresh(aim.on), now=view.now)
+    if aim.beside is not None:
+        return is_beside(thing, view.fresh(aim.beside), side=aim.side, now=view.now)
+    return is_at(thing, aim.spot.position, now=view.now)
 
 
 def _servable(

@@ -8,12 +8,11 @@ import numpy as np
 
 from embodied_agent.perception import relations, states
 from embodied_agent.primitives.articulate import DIRECTIONS
-from embodied_agent.primitives.context import Context
+from embodied_agent.primitives.context import HELD, Context
 from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Range, Type, Unit
 from embodied_agent.types import Object, Pose, Result
 
-HELD = Result(value=False, evidence={"held": True})  # what is in the hand lies nowhere
 PUSH_SHORT, PUSH_LONG, PUSH_ASIDE = 0.5, 0.06, 0.05  # share of the way; [m] beyond it; [m] off it
 
 
@@ -167,38 +166,6 @@ def is_turned(context: Context, knob: Object) -> Result:
     view = context.view
     asked = context.memory.get(f"asked:{knob.id}")
     return states.is_turned(view.fresh(knob), view.first(knob), angle=asked, tolerance=0.35, now=view.now)
-
-
-@primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True)
-def is_placed(
-    context: Context,
-    object: Object,
-    inside: Object | None = None,
-    on: Object | None = None,
-    beside: Object | None = None,
-    at: Pose | None = None,
-    side: Literal["any", "left", "right", "front", "behind"] = "any",
-) -> Result:
-    """Whether a thing came to lie where it was put.
-
-    Args:
-        object: The thing.
-        inside: The container it should be in.
-        on: The support it should be on.
-        beside: The neighbour it should be next to.
-        at: The place it should be at.
-        side: With `beside`, on which side.
-    """
-    if inside is not None:
-        return is_inside(context, object, inside)
-    if on is not None:
-        return is_on(context, object, on)
-    view = context.view
-    if beside is not None:
-        return relations.is_beside(view.fresh(object), view.fresh(beside), side=side, now=view.now)
-    if at is not None:
-        return is_at(context, object, at)
-    return Result(ok=False, reason="nothing says where it should be")
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True)

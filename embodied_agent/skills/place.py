@@ -29,4 +29,4 @@ def place(
         retreat()
         home()
         inspect(object)
-        ensure(is_placed(object, inside=inside, on=on, beside=beside, at=spot, side=side))
+        ensure(is_placed(object))
