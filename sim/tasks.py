@@ -6,116 +6,21 @@ A predicate speaks of things by their names in the scene and is judged on a `Run
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from embodied_agent.types import Array, Pose
-from sim.dimensions import BUTTON_THRESHOLD, DIMENSIONS, DRAWER_TRAVEL, FIXTURE_DIMENSIONS, Dimensions
-from sim.placement import CUPBOARD_FLOOR, CUPBOARD_INNER, DRAWER_BOTTOMS, DRAWER_FLOOR, DRAWER_INNER
-from sim.scene import Scene
+from sim.containment import in_container, in_cupboard, in_drawer, local
+from sim.dimensions import BUTTON_THRESHOLD, FIXTURE_DIMENSIONS
+from sim.happened import Run
+from sim.placement import DRAWER_BOTTOMS
 
-Truth = Mapping[str, Any]
 DISTURBED = 0.03  # [m] or, for parts, of the range: what moved less was left alone
 NEAR = 0.05  # [m] from a spot that counts as at it
 BESIDE = 0.12  # [m] largest gap between things that are beside each other
-_DRAWER_FRONT = 0.014  # thickness of a drawer's front panel [m]
 _WAYS = {"left": (0.0, 1.0), "right": (0.0, -1.0), "front": (-1.0, 0.0), "behind": (1.0, 0.0)}
 _WAYS |= {"forward": (1.0, 0.0), "backward": (-1.0, 0.0)}
-
-
-@dataclass(frozen=True)
-class Body:
-    """One object at one moment.
-
-    Attributes:
-        name: In the scene.
-        kind: Kind of object.
-        size: Its dimensions.
-        pose: Of its middle, z along its own upright axis.
-    """
-
-    name: str
-    kind: str
-    size: Dimensions
-    pose: Pose
-
-    @cached_property
-    def half(self) -> Array:
-        """Half sizes of the world-aligned box around it, as it lies [m], (3,)."""
-        turn, own = self.pose.rotation, np.array([*self.size.half, self.size.height / 2])
-        if self.kind in ("ball", "apple", "lemon"):  # an ellipsoid is no larger for being turned
-            half: Array = np.sqrt(turn**2 @ own**2)
-        elif self.kind == "banana":
-            half = np.abs(turn) @ (own - own[2]) + own[2]
-        elif self.kind in ("cylinder", "can", "bottle", "bowl", "plate", "bin"):
-            axis = np.abs(turn[:, 2])
-            half = own[2] * axis + own[0] * np.sqrt(np.maximum(0.0, 1.0 - axis**2))
-        else:
-            half = np.abs(turn) @ own
-        return half
-
-    @property
-    def xy(self) -> Array:
-        """Middle over the table [m], (2,)."""
-        return self.pose.position[:2]
-
-    @property
-    def bottom(self) -> float:
-        """Height of its lowest point [m]."""
-        return float(self.pose.position[2] - self.half[2])
-
-    @property
-    def top(self) -> float:
-        """Height of its highest point [m]."""
-        return float(self.pose.position[2] + self.half[2])
-
-    @property
-    def upright(self) -> bool:
-        """Whether it still stands, within 30 degrees."""
-        return bool(self.pose.rotation[2, 2] > math.cos(math.radians(30)))
-
-
-@dataclass(frozen=True)
-class Run:
-    """What happened in the world.
-
-    Attributes:
-        scene: How it was made.
-        before, after: Truth at the start and at the end.
-        peaks: Largest position of each joint in between; {} = read "peak" in `after`.
-    """
-
-    scene: Scene
-    before: Truth
-    after: Truth
-    peaks: Mapping[str, float] | None = None
-
-    def body(self, name: str, *, start: bool = False) -> Body:
-        """An object at the end, or at the start."""
-        entry = (self.before if start else self.after)["objects"][name]
-        size = DIMENSIONS[entry["kind"], entry["size"]]
-        pose = Pose(np.asarray(entry["position"]), np.asarray(entry["quaternion"]))
-        return Body(name, entry["kind"], size, pose)
-
-    def joint(self, name: str, *, start: bool = False) -> Mapping[str, Any]:
-        """A moving part's joint at the end, or at the start."""
-        entry: Mapping[str, Any] = (self.before if start else self.after)["joints"][name]
-        return entry
-
-    def peak(self, name: str) -> float:
-        """The largest position that a joint reached."""
-        last = self.joint(name)
-        return max(float(last["position"]), float(last.get("peak", 0.0)), (self.peaks or {}).get(name, 0.0))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every object."""
-        return tuple(self.before["objects"])
 
 
 class Predicate(Protocol):
@@ -140,11 +45,11 @@ class Inside:
     def holds(self, run: Run) -> bool:
         body = run.body(self.thing)
         if self.container in DRAWER_BOTTOMS:
-            return _in_drawer(run, body, self.container)
+            return in_drawer(run, body, self.container)
         if self.container in ("cupboard", "cupboard door"):
-            return _in_cupboard(run, body)
+            return in_cupboard(run, body)
         holder = run.body(self.container)
-        return holder.upright and _in_container(body, holder)
+        return holder.upright and in_container(body, holder)
 
     def things(self) -> frozenset[str]:
         return frozenset((self.thing, self.container))
@@ -160,9 +65,9 @@ class On:
     def holds(self, run: Run) -> bool:
         body = run.body(self.thing)
         if self.support in ("shelf", "cabinet", "cupboard"):
-            local = _local(run, self.support, body.pose.position)
+            x, y = local(run, self.support, body.pose.position)
             size = FIXTURE_DIMENSIONS[self.support]
-            over = abs(local[0]) <= size.half[0] and abs(local[1]) <= size.half[1]
+            over = abs(x) <= size.half[0] and abs(y) <= size.half[1]
             return bool(over and abs(body.bottom - size.height) < 0.015)
         below = run.body(self.support)
         if not below.upright:
@@ -409,39 +314,3 @@ def disturbed(run: Run, allowed: frozenset[str]) -> tuple[str, ...]:
             if moved > DISTURBED or (name == "button" and Pressed(name).holds(run)):
                 found.append(name)
     return tuple(found)
-
-
-def _in_container(body: Body, holder: Body) -> bool:
-    """Middle within the free space, lowest point below the rim and above the floor."""
-    local = holder.pose.rotation.T @ (body.pose.position - holder.pose.position)
-    if holder.kind == "box":
-        ratio = holder.size.half[0] / holder.size.half[1]
-        within = abs(local[0]) <= holder.size.inner * ratio and abs(local[1]) <= holder.size.inner
-    else:
-        within = math.hypot(local[0], local[1]) <= holder.size.inner
-    base = float(holder.pose.position[2]) - holder.size.height / 2
-    return bool(within and -0.005 < body.bottom - base < holder.size.height - 0.004)
-
-
-def _in_drawer(run: Run, body: Body, drawer: str) -> bool:
-    fixture = run.scene.fixture(drawer)
-    local = _local(run, fixture.kind, body.pose.position)
-    pulled = float(run.joint(drawer)["fraction"]) * DRAWER_TRAVEL
-    centre = -FIXTURE_DIMENSIONS[fixture.kind].half[0] + _DRAWER_FRONT + DRAWER_INNER[0] - pulled
-    floor = DRAWER_BOTTOMS[drawer] + DRAWER_FLOOR
-    within = abs(local[0] - centre) <= DRAWER_INNER[0] and abs(local[1]) <= DRAWER_INNER[1]
-    return bool(within and -0.01 < body.bottom - floor < 0.05)
-
-
-def _in_cupboard(run: Run, body: Body) -> bool:
-    local = _local(run, "cupboard", body.pose.position)
-    within = abs(local[0]) <= CUPBOARD_INNER[0] + 0.01 and abs(local[1]) <= CUPBOARD_INNER[1]
-    return bool(within and abs(body.bottom - CUPBOARD_FLOOR) < 0.03)
-
-
-def _local(run: Run, fixture: str, position: Array) -> Array:
-    """A world point in a fixture's own frame (x to its back), (2,)."""
-    spec = run.scene.fixture(fixture)
-    c, s = math.cos(spec.yaw), math.sin(spec.yaw)
-    dx, dy = float(position[0]) - spec.position[0], float(position[1]) - spec.position[1]
-    return np.array([c * dx + s * dy, -s * dx + c * dy])

@@ -16,8 +16,9 @@ from embodied_agent.errors import ProgramError
 from embodied_agent.planners.goal import FAMILIES, Goal
 from embodied_agent.program.parse import parse
 from embodied_agent.types import Command
+from sim.happened import Run, Truth
 from sim.scene import Scene
-from sim.tasks import Judgement, Predicate, Run, Truth, judge
+from sim.tasks import Judgement, Predicate, judge
 
 __all__ = [
     "DECLINED",

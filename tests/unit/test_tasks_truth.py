@@ -6,9 +6,10 @@ import pytest
 
 from sim import tasks
 from sim.dimensions import DIMENSIONS
+from sim.happened import Run
 from sim.placement import DRAWER_BOTTOMS, DRAWER_FLOOR
 from sim.scene import FixtureSpec, ObjectSpec, Scene
-from sim.tasks import Run, judge
+from sim.tasks import judge
 
 SCENE = Scene(
     objects=(
