@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from embodied_agent.control.safety import Supervisor
 from embodied_agent.control.spheres import BodySpheres
 from embodied_agent.control.straight import follow_poses
 from embodied_agent.control.trajectory import parameterize
-from embodied_agent.primitives.move import turned
+from embodied_agent.primitives.move import leaning, turned
 from embodied_agent.types import Array, Grasp, JointTrajectory, Motion, Pose, Result, RobotState
 
 FREE_SPEED = 1.4  # [m/s] of the tool in free motion, where joint limits allow more
@@ -28,6 +29,9 @@ LEAVING = 120.0  # [N] while the hand leaves a contact; it does not press on
 FELT = 1.5  # [N] at the tool, or between the fingers: less is free motion
 ARRIVED = 0.012  # [m] between the tool and where it was sent
 SHRINK = 0.012  # [m] a held thing's box is made smaller on each side: it touches what it stood on
+ASIDE = (0.5, 1.0)  # [rad] off the way that was asked for, where the joints do not allow that
+TILTED = 0.35  # [rad] that the hand may tilt then
+ENOUGH = 0.4  # of a way out: as good as all of it
 UPRIGHT = 0.35  # [rad] that something held may tilt when it must stay upright
 
 
@@ -83,6 +87,7 @@ class Arm:
         obstacles: Array,
         held: Any = None,
         then: Array | None = None,
+        clear: Array | None = None,
     ) -> Result:
         """Bring the tool to a pose (or any of several) without touching anything.
 
@@ -92,8 +97,9 @@ class Arm:
             held: What the hand carries, if anything.
             then: Straight way in the world that must be possible from there, as offsets (3,) or
                 (K, 3) [m] from that place.
+            clear: Points (N, 3) that this way must keep off; None = no matter what is there.
         """
-        return self._go(pose, obstacles, held, then)
+        return self._go(pose, obstacles, held, then, clear)
 
     def move_joints(self, positions: Array, obstacles: Array, held: Any = None) -> Result:
         """Bring the arm to joints [rad], (n,), without touching anything."""
@@ -149,6 +155,41 @@ class Arm:
                 return Result(measured, False, reason, evidence)
             return Result(measured, True, "", evidence | ({"ended": motion.reason} if motion.reason else {}))
         return Result(measured, False, motion.reason, evidence)
+
+    def move_clear(self, way: Array, *, speed: float) -> Result:
+        """Draw the hand away from what it has to do with, as far as the joints allow.
+
+        Where they do not allow much of it, the hand tilts on the way, or goes up and towards the
+        base as well.
+
+        Args:
+            way: Where to (3,) [m].
+            speed: Of the tool [m/s], before the unit's share.
+        """
+        start, here = self.state().positions, self.tool_pose()
+        best, most = here.translated(way), -1.0
+        for pose in self._ways_out(here, np.asarray(way)):
+            share = follow_poses(self.kinematics, start, [pose]).fraction
+            if share > most:
+                best, most = pose, share
+            if share >= ENOUGH:
+                break
+        return self.move_straight(best, speed=speed, partial=True)
+
+    def _ways_out(self, here: Pose, way: Array) -> Iterator[Pose]:
+        """Straight first, then tilted, then aside: up, and towards the base."""
+        length, up = float(np.linalg.norm(way)), np.array([0.0, 0.0, 1.0])
+        home = -here.position * np.array([1.0, 1.0, 0.0])
+        home /= max(float(np.linalg.norm(home)), 1e-9)
+        there = here.translated(way)
+        yield there
+        for side in (home, -home, np.cross(up, home), np.cross(home, up)):
+            yield leaning(there, side, TILTED)
+        for angle, other in itertools.product(ASIDE, (up, home)):
+            aside = other - (other @ way) * way / max(length**2, 1e-9)
+            if np.linalg.norm(aside) > 0.1:
+                aside /= np.linalg.norm(aside)
+                yield here.translated(np.cos(angle) * way + np.sin(angle) * length * aside)
 
     def back_off(self, way: Array) -> Result:
         """Move straight away from what the hand stands against, as far as it goes.
@@ -271,9 +312,12 @@ class Arm:
         obstacles: Array,
         held: Any,
         then: Array | None = None,
+        clear: Array | None = None,
     ) -> Result:
-        around = Obstacles(points=obstacles, table=0.0, held=_box(held))
-        self._world.update(around)
+        self._world.update(Obstacles(points=obstacles, table=0.0, held=_box(held)))
+        beyond = None
+        if clear is not None:
+            beyond = CollisionWorld(self.description, Obstacles(points=clear, table=0.0, held=_box(held)))
         start = self.state().positions
 
         def accept(positions: Array) -> str:
@@ -281,7 +325,7 @@ class Arm:
                 return ""
             tool = self.kinematics.forward(positions)
             way = [tool.translated(offset) for offset in np.atleast_2d(then)]
-            return follow_poses(self.kinematics, positions, way).reason
+            return follow_poses(self.kinematics, positions, way, beyond).reason
 
         plan = self._planner.plan(start, goal, seed=self.seed, accept=accept)
         if not plan.found and self._world.contact(start) is not None:  # it stands against something

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -9,11 +10,13 @@ import numpy as np
 
 from embodied_agent.perception import articulation, states
 from embodied_agent.perception.geometry import voxel_centers
+from embodied_agent.perception.hand import Hand
 from embodied_agent.primitives.context import Context
 from embodied_agent.primitives.grip import close_with, differ
 from embodied_agent.primitives.lead import lead, plan_lead, plan_push
-from embodied_agent.primitives.move import CLEARANCE, CONTACT, PREGRASP
+from embodied_agent.primitives.move import CLEARANCE, CONTACT, PREGRASP, leaning
 from embodied_agent.primitives.registry import primitive
+from embodied_agent.robots.description import GripperDescription
 from embodied_agent.signature import Range, Type, Unit
 from embodied_agent.types import Array, Joint, Object, Pose, Result
 
@@ -30,6 +33,7 @@ ABOVE = 0.06  # [m] over a button before the fingers go down on it
 PRESS = 12.0  # [N] that counts as pressed home
 PRESS_TRAVEL = 0.03  # [m] searched below a button's cap
 SHUT = 0.006  # [m] pushed beyond the estimated closed position; contact ends it
+LEAD = 0.1  # [rad] that a pushing hand leans more than its palm needs
 TRAVEL = 0.004  # [m] a cap must give way to count as pressed
 
 DIRECTIONS: dict[str, Array] = {
@@ -317,11 +321,16 @@ def push_along(
     back, run = centre - way * (half + finger + RUN_UP), way * (RUN_UP + left)
     rise = np.array([0.0, 0.0, object.extent[2] + 0.08])
     hands = [arm.pointing_down(back + rise, closing_across=side) for side in (way, -way)]
+    if object.extent[2] > low + arm.description.gripper.palm_depth:  # its upper part would meet the palm first
+        lean = _lead_of_tips(arm.description.gripper)
+        hands = [leaning(hand, way, angle) for angle in (lean, 0.6 * lean, 0.0) for hand in hands]
     steps = np.stack([-rise, run - rise, run])  # down, along, up again: all of it from one posture
-    there = arm.move_to(hands[0], context.obstacles(), None, then=steps)
-    if not there.ok:
-        there = arm.move_to(hands[1], context.obstacles(), None, then=steps)
-    if not there.ok:
+    around, there = context.obstacles(), Result(ok=False)
+    for clear, hand in itertools.product((context.obstacles(object), None), hands):
+        there = arm.move_to(hand, around, None, then=steps, clear=clear)
+        if there.ok:
+            break
+    else:
         return there
     behind = Pose(back, arm.tool_pose().quaternion)
     beyond = behind.translated(run)
@@ -337,6 +346,12 @@ def push_along(
         if not result.ok:
             return result
     return Result(evidence={"pushed": round(left, 3), "direction": direction} | dict(result.evidence))
+
+
+def _lead_of_tips(gripper: GripperDescription) -> float:
+    """How far a hand must lean for its finger tips to be ahead of its palm [rad]."""
+    hand = Hand.of(gripper)
+    return float(np.arctan2(hand.palm_half[0] - hand.finger_breadth / 2, hand.palm_depth + hand.tip_depth)) + LEAD
 
 
 def _opening(context: Context, part: Object, joint: Joint) -> Result:

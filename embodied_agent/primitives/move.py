@@ -9,7 +9,7 @@ import numpy as np
 from embodied_agent.primitives.context import Context
 from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Range, Type, Unit
-from embodied_agent.types import Grasp, Object, Pose, Result
+from embodied_agent.types import Array, Grasp, Object, Pose, Result
 
 PREGRASP = 0.10  # [m] back from a grasp along its approach axis
 CLEARANCE = 0.10  # [m] above a placement before the straight way down
@@ -105,8 +105,7 @@ def lift(context: Context, height: Annotated[float, Range(0.01, 0.4), Unit("m")]
     Args:
         height: How far.
     """
-    pose = context.arm.tool_pose().translated(np.array([0.0, 0.0, height]))
-    return context.arm.move_straight(pose, speed=0.4, partial=True)
+    return context.arm.move_clear(np.array([0.0, 0.0, height]), speed=0.4)
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
@@ -160,9 +159,7 @@ def retreat(context: Context, distance: Annotated[float, Range(0.01, 0.3), Unit(
     Args:
         distance: How far.
     """
-    pose = context.arm.tool_pose()
-    back = pose.translated(-distance * pose.rotation[:, 2])
-    return context.arm.move_straight(back, speed=0.4, partial=True)
+    return context.arm.move_clear(-distance * context.arm.tool_pose().rotation[:, 2], speed=0.4)
 
 
 def _leave_furniture(context: Context) -> Result:
@@ -188,9 +185,17 @@ def _force(context: Context) -> float | None:
 
 def turned(pose: Pose, angle: float, steps: int = 24) -> list[Pose]:
     """Poses that turn a tool about world z by `angle` [rad] in place, without the first."""
-    poses = []
-    for share in np.linspace(0.0, 1.0, steps + 1)[1:]:
-        half = share * angle / 2
-        turn = Pose(np.zeros(3), np.array([np.cos(half), 0.0, 0.0, np.sin(half)]))
-        poses.append(Pose(pose.position, (turn @ Pose(np.zeros(3), pose.quaternion)).quaternion))
-    return poses
+    up = np.array([0.0, 0.0, 1.0])
+    return [_about(pose, up, share * angle) for share in np.linspace(0.0, 1.0, steps + 1)[1:]]
+
+
+def leaning(pose: Pose, way: Array, angle: float) -> Pose:
+    """The pose tilted in place by `angle` [rad], the finger tips ahead towards a direction (3,)."""
+    return _about(pose, np.cross(pose.rotation[:, 2], way), angle)
+
+
+def _about(pose: Pose, axis: Array, angle: float) -> Pose:
+    """The pose turned in place about a direction of the world (3,) by `angle` [rad]."""
+    axis = axis / max(float(np.linalg.norm(axis)), 1e-9)
+    turn = Pose(np.zeros(3), np.array([np.cos(angle / 2), *(np.sin(angle / 2) * axis)]))
+    return Pose(pose.position, (turn @ Pose(np.zeros(3), pose.quaternion)).quaternion)
