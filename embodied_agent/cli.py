@@ -198,17 +198,27 @@ def doctor(
 
 @app.command()
 def replay(
-    folder: Annotated[Path, typer.Argument(help="What run --out wrote.")],
+    what: Annotated[Path, typer.Argument(help="What run --out wrote; or a bag: FILE.mcap, or its folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the report of a bag; beside the bag if left out.")
+    ] = None,
+    camera: Annotated[str, typer.Option("--camera", help="Topic of the images of a bag's film and frames.")] = "",
+    goal: Annotated[int, typer.Option("--goal", min=0, help="Only this goal of a bag, from 1; 0 = all.")] = 0,
     report: Annotated[bool, typer.Option("--report", help="Only write report.html anew.")] = False,
     speed: Annotated[float, typer.Option(min=0.1, max=1000.0, help="Times real time.")] = 4.0,
 ) -> None:
-    """Play a recorded run's tree in the terminal, and write its report anew.
+    """Play a recorded run's tree in the terminal, and write its report anew; of a bag, too.
 
     Example: embodied-agent replay runs/first
+    Example: embodied-agent replay run.mcap --out runs/real
     """
-    from embodied_agent.console.replaying import replay_run
+    from embodied_agent.console.replaying import BagOptions, replay_bag, replay_run
+    from embodied_agent.ros.bag.reading import is_bag
 
-    replay_run(folder, only_report=report, speed=speed)
+    if is_bag(what):
+        replay_bag(BagOptions(what, out, camera, goal), only_report=report, speed=speed)
+    else:
+        replay_run(what, only_report=report, speed=speed)
 
 
 @app.command()

@@ -65,6 +65,7 @@ def report_html(folder: Path, account: Mapping[str, Any], story: Story) -> str:
             _scenes(folder, account, story),
             _tree(folder, story),
             _timings(account, story),
+            section("As the joints measured it", _plot(picture(folder / "curves.svg", "from the recorded bag"))),
             _understanding(folder, account, story),
             _programs(account, story),
             _truth(account),
@@ -123,6 +124,10 @@ def _scenes(folder: Path, account: Mapping[str, Any], story: Story) -> str:
         if frame.get("role") in ("before", "after", "frame")
     ]
     return section("Before and after", gallery([*shown, film(folder / "video.mp4", "the run on film")]))
+
+
+def _plot(figure: str) -> str:
+    return f'<div class="plot">{figure}</div>' if figure else ""
 
 
 # The tree

@@ -1,8 +1,8 @@
 """A process that talks as a robot with a running program does: every message is numbered and known beforehand.
 
 Usage: python talker.py SECONDS [IMAGE_RATE]
-Once somebody listens to the tree it plays one goal: a task, a unit, a pick that fails once and is tried again,
-and a place.
+Once somebody listens to the tree it plays one goal: a task, a unit, a pick that fails once and is tried
+again, and a place.
 """
 
 import math
@@ -29,9 +29,12 @@ from embodied_agent_interfaces.msg import ProgramNode, ProgramTree
 
 JOINTS = [f"panda_joint{k}" for k in range(1, 8)]
 LASTING = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-PROGRAM = "with task(\"put the cube in the bowl\"):\n    with unit(\"cube\"):\n        pick(cube)\n        place(cube)\n"
-    'with task("put the cube in the bowl"):\n    with unit("cube"):\n        pick(cube)\n        place(cube)\n'
-)
+PROGRAM = """\
+with task("put the cube in the bowl"):
+    with unit("cube"):
+        pick(cube)
+        place(cube)
+"""
 
 
 def picture(number: int) -> np.ndarray:
@@ -118,6 +121,7 @@ class Talker:
         """One goal, as its tree tells it."""
         tree = ProgramTree(instruction="put the cube in the bowl")
         tree.goal_id.uuid = list(range(16))
+        nodes: dict[str, ProgramNode] = {}
 
         def tell(pause: float) -> None:
             tree.header.stamp = self.now()
@@ -129,7 +133,8 @@ class Talker:
                 path=path, parent=path.rpartition(".")[0], label=label, level=level, status=ProgramNode.RUNNING,
                 attempt=attempt, stamp=self.now(),
             )  # fmt: skip
-            tree.nodes.append(node)
+            nodes[path] = node
+            tree.nodes = list(nodes.values())
             tell(0.15)
             return node
 
