@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from embodied_agent.commands.splits import colors_for, generator, pairs
@@ -54,6 +54,18 @@ class Cast:
         color = color or self.rng.choice(colors_for(kind, self.split))
         size = size or ("small" if self.rng.random() < (0.9 if kind == "apple" else 0.55) else "large")
         return ObjectSpec(kind, color, size, **more)  # type: ignore[arg-type]
+
+    def carried(self, fitting: Callable[[str, str], bool]) -> tuple[str, str]:
+        """Kind and size of a thing to carry that fits.
+
+        Raises:
+            Retry: Twenty did not.
+        """
+        for _ in range(20):
+            spec = self.spec()
+            if fitting(spec.kind, spec.size):
+                return spec.kind, spec.size
+        raise Retry
 
     def draw(
         self,
@@ -240,6 +252,11 @@ def fits(kind: str, size: str, container: Thing) -> bool:
     outer = DIMENSIONS[container.kind, container.size]
     tall = height > (0.15 if container.kind == "bin" else 0.12 if container.kind == "box" else 0.09)
     return outer.inner > 0 and width + 0.004 <= outer.inner and not tall
+
+
+def sized(kind: str, size: str) -> Thing:
+    """A thing of which only the kind and the size count."""
+    return Thing("", kind, "white", size, (0, 0, 0), (0, 0, 0))
 
 
 def new_cast(split: str, seed: int, purpose: str) -> Cast:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from embodied_agent.commands import families as f
 from embodied_agent.commands.cast import CARRIED, Cast, Retry, fits
-from embodied_agent.commands.families import Clicked, Draft, Slot
+from embodied_agent.commands.draft import Clicked, Draft, Slot
+from embodied_agent.commands.families import is_free
 from embodied_agent.planners import goal as g
 from sim.descriptions import CATEGORIES, Description, Thing, gap, relation_test, resolve
 from sim.dimensions import KINDS
@@ -224,6 +224,6 @@ def _top(thing: Thing) -> tuple[float, float, float]:
 def _free_spot(cast: Cast, radius: float) -> Clicked:
     for _ in range(60):
         x, y = cast.rng.uniform(0.32, 0.60), cast.rng.uniform(-0.32, 0.32)
-        if f.is_free(cast, x, y, radius) and math.hypot(x, y) > 0.34:
+        if is_free(cast, x, y, radius) and math.hypot(x, y) > 0.34:
             return Clicked((x, y, 0.0))
     raise Retry

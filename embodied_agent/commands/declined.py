@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from embodied_agent.commands import families as f
 from embodied_agent.commands import refusals as words
 from embodied_agent.commands.cast import CARRIED, DISTRACTORS, Cast, Retry, fits
-from embodied_agent.commands.families import Draft, Slot
+from embodied_agent.commands.draft import Draft, Slot
+from embodied_agent.commands.families import FAMILIES
 from embodied_agent.commands.splits import of_split
 from embodied_agent.planners import goal as g
 from sim.descriptions import Description, Thing, resolve
@@ -35,7 +35,7 @@ def absent(cast: Cast) -> Draft:
     """A task about something that is not there."""
     if cast.rng.random() < 0.2:
         return _absent_fixture(cast)
-    draft = f.FAMILIES[cast.rng.choice(NAMING[:7])](cast)
+    draft = FAMILIES[cast.rng.choice(NAMING[:7])](cast)
     keys = [k for k, slot in draft.slots.items() if isinstance(slot, Description) and slot.kind in DISTRACTORS]
     key = cast.rng.choice(keys) if keys else None
     if key is None:

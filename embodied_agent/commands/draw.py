@@ -13,8 +13,8 @@ from embodied_agent.commands import wording
 from embodied_agent.commands.cast import Cast, Retry, new_cast
 from embodied_agent.commands.compound import conditional, holds, point, steps
 from embodied_agent.commands.declined import DECLINED
+from embodied_agent.commands.draft import Clicked, Draft, Said, Slot
 from embodied_agent.commands.families import FAMILIES as SIMPLE
-from embodied_agent.commands.families import Clicked, Draft, Said, Slot
 from embodied_agent.commands.lexicon import NUMBERS, USES
 from embodied_agent.commands.sentence import Pieces, Ref, fill, polish, refs_of, text_of
 from embodied_agent.commands.splits import SPLITS, of_split

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from embodied_agent.commands.families import Clicked
+from embodied_agent.commands.draft import Clicked
 from embodied_agent.errors import BadInput, ProgramError
 from embodied_agent.program import nodes
 from embodied_agent.program.parse import parse

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
-from embodied_agent.commands.cast import CARRIED, Cast, Retry, fits
+from embodied_agent.commands.cast import CARRIED, Cast, Retry, fits, sized
+from embodied_agent.commands.draft import Draft, Family, Said, manner_of
+from embodied_agent.commands.parts import PARTS
 from embodied_agent.commands.splits import colors_for
 from embodied_agent.commands.templates import DIRECTIONS, SIDES
 from embodied_agent.planners import goal as g
@@ -14,94 +14,10 @@ from sim.descriptions import Description, Thing, gap
 from sim.dimensions import FRUITS
 
 
-@dataclass(frozen=True)
-class Said:
-    """Something whose wording leaves out a part of what is meant ("everything": not the bin itself)."""
-
-    said: Description
-    meant: Description
-
-
-@dataclass(frozen=True)
-class Clicked:
-    """A place that the person clicked.
-
-    Attributes:
-        position: In the world [m].
-        name: The thing there; "" = the bare table.
-    """
-
-    position: tuple[float, float, float]
-    name: str = ""
-
-
-Slot = Description | Said | str
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A command before it has words.
-
-    Attributes:
-        goal: What is wanted.
-        pattern: Key of the templates that word it.
-        slots: What fills them: descriptions, or words as they are.
-        points: What was clicked, in order.
-        manner: Keys of `MANNERS` that the goal already carries.
-        implied: Things that the goal names and the words do not.
-    """
-
-    goal: g.Goal
-    pattern: str
-    slots: Mapping[str, Slot] = field(default_factory=dict)
-    points: tuple[Clicked, ...] = ()
-    manner: tuple[str, ...] = ()
-    implied: tuple[Description, ...] = ()
-
-
-Family = Callable[[Cast], Draft]
-_MANNERS: dict[str, dict[str, object]] = {
-    "gentle": {"max_force": 8.0},
-    "slow": {"speed": 0.3},
-    "upright": {"keep_upright": True},
-    "above": {"approach": "above"},
-    "side": {"approach": "side"},
-    "handle": {"grasp_at": "handle"},
-    "rim": {"grasp_at": "rim"},
-}
-
-
-def manner_of(cast: Cast, kind: str, share: float = 0.1) -> tuple[g.Manner, tuple[str, ...]]:
-    """Now and then, how the person wants a thing to be handled."""
-    if cast.rng.random() > share:
-        return g.PLAIN, ()
-    usable = ["gentle", "slow", "above"]
-    usable += {
-        "mug": ["handle", "rim", "upright"],
-        "bottle": ["side", "upright"],
-        "can": ["side", "upright"],
-    }.get(kind, [])
-    key = cast.rng.choice(usable)
-    return g.Manner(**_MANNERS[key]), (key,)  # type: ignore[arg-type]
-
-
-def _one_of(cast: Cast, fitting: Callable[[str, str], bool]) -> tuple[str, str]:
-    """Kind and size of a thing to carry that fits."""
-    for _ in range(20):
-        spec = cast.spec()
-        if fitting(spec.kind, spec.size):
-            return spec.kind, spec.size
-    raise Retry
-
-
-def _sized(kind: str, size: str, color: str = "white") -> Thing:
-    return Thing("", kind, color, size, (0, 0, 0), (0, 0, 0))
-
-
 def place_in(cast: Cast) -> Draft:
     """A thing into a bowl, box or bin."""
     container = cast.spec(cast.kind("bowl", "bowl", "box", "bin"))
-    kind, size = _one_of(cast, lambda k, s: fits(k, s, _sized(container.kind, container.size)))
+    kind, size = cast.carried(lambda k, s: fits(k, s, sized(container.kind, container.size)))
     thing, into = cast.draw(cast.spec(kind, size=size), container)
     a, b = cast.describe(thing), cast.describe(into)
     manner, keys = manner_of(cast, kind)
@@ -113,15 +29,15 @@ def place_on(cast: Cast) -> Draft:
     where = cast.rng.choices(("plate", "cube", "shelf"), (5, 2, 2))[0]
     if where == "plate":
         support = cast.spec("plate")
-        kind, size = _one_of(
-            cast, lambda k, s: k not in ("ball", "bottle") and fits(k, s, _sized("plate", support.size))
+        kind, size = cast.carried(
+            lambda k, s: k not in ("ball", "bottle") and fits(k, s, sized("plate", support.size))
         )
         thing, onto = cast.draw(cast.spec(kind, size=size), support)
     elif where == "cube":
         kind = "cube"
         thing, onto = cast.draw(cast.spec("cube"), cast.spec("cube", size="large"))
     else:
-        kind, size = _one_of(cast, lambda k, s: k not in ("ball", "bottle"))
+        kind, size = cast.carried(lambda k, s: k not in ("ball", "bottle"))
         (thing,) = cast.draw(cast.spec(kind, size=size), fixtures=("shelf",))
         onto = next(item for item in cast.things if item.id == "shelf")
     a, b = cast.describe(thing), cast.describe(onto)
@@ -200,7 +116,7 @@ def sort(cast: Cast) -> Draft:
         for _ in range(number):
             kind = cast.kind(*FRUITS) if group.kind == "fruit" else group.kind
             spec = cast.spec(kind, group.color, "small")
-            if not fits(spec.kind, spec.size, _sized(container.kind, container.size)):
+            if not fits(spec.kind, spec.size, sized(container.kind, container.size)):
                 raise Retry
             members.append(spec)
     drawn = cast.draw(*containers, *members, extra=(0, 0), gap=0.04)
@@ -214,85 +130,6 @@ def _avoid_strays(cast: Cast, groups: list[Description], number: int) -> None:
     ids = [name for group in groups for name in cast.safely(group) or ()]
     if len(ids) != number or len(set(ids)) != number:
         raise Retry
-
-
-def open_part(cast: Cast) -> Draft:
-    """A drawer, or the cupboard's door; now and then only some way."""
-    part = _part(cast, {})
-    a = cast.describe(part)
-    if cast.rng.random() < 0.8:
-        return Draft(g.Open(a), "open", {"a": a})
-    to, words = cast.rng.choice(
-        (
-            (0.5, ("halfway", "half way", "by half", "half of the way", "to fifty percent")),
-            (1.0, ("fully", "all the way", "completely", "as far as it goes", "entirely")),
-            (0.3, ("a third of the way", "just a little", "a bit", "a crack", "to thirty percent")),
-            (0.7, ("most of the way", "to seventy percent", "about two thirds of the way")),
-        )
-    )
-    return Draft(g.Open(a, to), "open_to", {"a": a, "d": cast.rng.choice(words)})
-
-
-def close_part(cast: Cast) -> Draft:
-    """A drawer, or the cupboard's door, that is open."""
-    part = _part(cast, {"": round(cast.rng.uniform(0.45, 1.0), 2)})
-    a = cast.describe(part)
-    return Draft(g.Close(a), "close", {"a": a})
-
-
-def _part(cast: Cast, state: dict[str, float]) -> Thing:
-    """A drawn scene's drawer or door, in a state given under the key ""."""
-    name = cast.rng.choice(("top drawer", "bottom drawer", "cupboard door"))
-    fixture = "cupboard" if name == "cupboard door" else "cabinet"
-    states = {name: state[""]} if state else {}
-    cast.draw(cast.spec(), fixtures=(fixture,), state=states, extra=(0, 2))
-    return next(thing for thing in cast.things if thing.id == name)
-
-
-def put_in_drawer(cast: Cast) -> Draft:
-    """A thing into a drawer, which is closed more often than not."""
-    name = cast.rng.choice(("top drawer", "top drawer", "bottom drawer"))
-    drawer = Thing(name, "drawer", "", "", (0, 0, 0), (0, 0, 0))
-    kind, size = _one_of(cast, lambda k, s: k != "mug" and fits(k, s, drawer))
-    is_open = cast.rng.random() < 0.4
-    state = {name: round(cast.rng.uniform(0.85, 1.0), 2)} if is_open else {}
-    (thing,) = cast.draw(cast.spec(kind, size=size), fixtures=("cabinet",), state=state, extra=(0, 2))
-    a = cast.describe(thing)
-    b = cast.describe(next(item for item in cast.things if item.id == name))
-    close_after = cast.rng.random() < 0.35
-    manner, keys = manner_of(cast, kind, 0.0 if close_after else 0.08)
-    pattern = "put_in_drawer_close" if close_after else "put_in_drawer"
-    return Draft(g.PutInDrawer(a, b, close_after, manner), pattern, {"a": a, "b": b}, manner=keys)
-
-
-def press(cast: Cast) -> Draft:
-    """The button."""
-    cast.draw(cast.spec(), fixtures=("button",))
-    a = cast.describe(next(thing for thing in cast.things if thing.id == "button"))
-    return Draft(g.Press(a), "press", {"a": a})
-
-
-def turn(cast: Cast) -> Draft:
-    """The knob, by an angle or a quarter."""
-    cast.draw(cast.spec(), fixtures=("knob",))
-    a = cast.describe(next(thing for thing in cast.things if thing.id == "knob"))
-    chance = cast.rng.random()
-    if chance < 0.25:
-        return Draft(g.Turn(a), "turn", {"a": a})
-    right = cast.rng.random() < 0.5
-    way = cast.rng.choice(
-        ("clockwise", "to the right") if right else ("counterclockwise", "anticlockwise", "to the left")
-    )
-    degrees = 90 if chance < 0.55 else cast.rng.choice((30, 45, 60, 90, 120))
-    if chance < 0.4:
-        words = way
-    elif degrees == 90 and cast.rng.random() < 0.5:
-        words = cast.rng.choice((f"a quarter turn {way}", f"by a quarter turn {way}", f"{way} by a quarter"))
-    else:
-        amount = cast.rng.choice((f"{degrees} degrees", f"{degrees} deg", f"{degrees}°"))
-        words = cast.rng.choice((f"{way} by {amount}", f"by {amount} {way}", f"{amount} {way}"))
-    angle = round(math.radians(degrees), 2) * (-1 if right else 1)
-    return Draft(g.Turn(a, None if angle == 1.57 else angle), "turn_by", {"a": a, "d": words})
 
 
 def push(cast: Cast) -> Draft:
@@ -327,10 +164,10 @@ def clear(cast: Cast) -> Draft:
     if cast.rng.random() < 0.15:
         return _clear_off(cast)
     container = cast.spec(cast.rng.choice(("box", "bin", "bowl")), size="large")
-    box = _sized(container.kind, container.size)
+    box = sized(container.kind, container.size)
     specs = []
     for _ in range(cast.rng.choice((2, 2, 3, 3, 4))):
-        kind, _ = _one_of(cast, lambda k, s: k not in ("bottle", "mug") and fits(k, "small", box))
+        kind, _ = cast.carried(lambda k, s: k not in ("bottle", "mug") and fits(k, "small", box))
         specs.append(cast.spec(kind, size="small"))
     into, *things = cast.draw(container, *specs, extra=(0, 0))
     b = cast.describe(into, plain=True)
@@ -401,11 +238,7 @@ FAMILIES: dict[str, Family] = {
     "place_beside": place_beside,
     "stack": stack,
     "sort": sort,
-    "open": open_part,
-    "close": close_part,
-    "put_in_drawer": put_in_drawer,
-    "press": press,
-    "turn": turn,
+    **PARTS,
     "push": push,
     "clear": clear,
     "swap": swap,

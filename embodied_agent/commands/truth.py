@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from embodied_agent.commands.families import Clicked
+from embodied_agent.commands.draft import Clicked
 from embodied_agent.planners import goal as g
 from sim import tasks
 from sim.descriptions import Thing, resolve
