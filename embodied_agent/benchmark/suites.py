@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from embodied_agent.commands.draw import FAMILY_NAMES, Example, generate
-from embodied_agent.commands.effect import Effect, effect_of, same_effect
+from embodied_agent.commands.effect import effect_of, same_effect
+from embodied_agent.commands.paper import Effect
 from embodied_agent.commands.truth import predicate_of
 from embodied_agent.errors import ProgramError
 from embodied_agent.planners.goal import FAMILIES, Goal

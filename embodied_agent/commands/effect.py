@@ -9,57 +9,28 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from embodied_agent.commands.draft import Clicked
-from embodied_agent.errors import BadInput, ProgramError
+from embodied_agent.commands.paper import Answered, Effect, Failed, Paper
+from embodied_agent.errors import ProgramError
 from embodied_agent.program import nodes
 from embodied_agent.program.parse import parse
-from sim.descriptions import Thing, parse_canonical, relation_test, resolve
 from sim.scene import Scene
-from sim.things import things_of
 
-_SIDES = {"left": (0.0, 0.1), "right": (0.0, -0.1), "front": (-0.1, 0.0), "behind": (0.1, 0.0), "any": (0.0, 0.0)}
-_WAYS = {"left": (0.0, 1.0), "right": (0.0, -1.0), "forward": (1.0, 0.0), "backward": (-1.0, 0.0)}
-_FREE = (9.0, 9.0)  # where free_spot() points: nowhere in particular
-_USUAL = {"open": 0.9, "turn": 1.57, "push": 0.1}
-
-
-class Failed(Exception):
-    """The program would fail here."""
-
-
-class _Answered(Exception):
-    """The program refused or asked."""
-
-
-@dataclass
-class Effect:
-    """How a program leaves the world.
-
-    Attributes:
-        answer: ("refuse", reason), ("ask", question), or ().
-        places: Thing -> where it was put, for those that moved.
-        parts: Part -> its state, for those that changed.
-        failed: Why it would not come to its end, or "".
-        gestures: Homing and waiting; they count only where nothing else happened.
-    """
-
-    answer: tuple[str, ...] = ()
-    places: dict[str, tuple[object, ...]] = field(default_factory=dict)
-    parts: dict[str, object] = field(default_factory=dict)
-    failed: str = ""
-    gestures: tuple[str, ...] = ()
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Effect):
-            return NotImplemented
-        mine = (self.answer, self.places, self.parts, bool(self.failed))
-        if mine != (other.answer, other.places, other.parts, bool(other.failed)):
-            return False
-        idle = not (self.answer or self.places or self.parts)
-        return not idle or self.gestures == other.gestures
+Values = dict[str, Any]
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
 
 
 def same_effect(first: str, second: str, scene: Scene, clicked: Sequence[Clicked] = ()) -> bool:
@@ -105,14 +76,14 @@ def effect_of(
         program = parse(text)
     except ProgramError as error:
         return Effect(failed=str(error))
-    world = _Paper(program, scene, clicked, flip, shift)
+    paper = Paper(scene, clicked, shift)
     try:
-        world.block(program.task.body, {})
-    except _Answered:
+        _Reader(program, paper, flip).block(program.task.body, {})
+    except Answered:
         pass
     except Failed as failure:
-        world.effect.failed = str(failure) or "failed"
-    return world.effect
+        paper.effect.failed = str(failure) or "failed"
+    return paper.effect
 
 
 class _Return(Exception):
@@ -120,28 +91,14 @@ class _Return(Exception):
         self.value = value
 
 
-Values = dict[str, Any]
+class _Reader:
+    """Reads a program out, statement by statement."""
 
-
-class _Paper:
-    """The world on paper. Objects are ids, poses are places, lists are tuples of ids."""
-
-    def __init__(
-        self, program: nodes.Program, scene: Scene, clicked: Sequence[Clicked], flip: bool, shift: int
-    ) -> None:
-        self.things = {thing.id: thing for thing in things_of(scene)}
-        self.open = {
-            part: float(spec.state.get(part, 0.0))
-            for spec in scene.fixtures
-            for part in spec.parts
-            if part != "knob"
-        }
+    def __init__(self, program: nodes.Program, paper: Paper, flip: bool) -> None:
         self.functions = {function.signature.name: function for function in program.functions}
-        self.clicked, self.flip, self.shift = clicked, flip, shift
-        self.held = ""
+        self.paper, self.flip = paper, flip
         self.depth = 0  # units around the current statement
         self.steps = 0
-        self.effect = Effect()
 
     def block(self, body: nodes.Block, values: Values) -> None:
         for statement in body:
@@ -174,8 +131,10 @@ class _Paper:
                     self.block(body, values)
             case nodes.Unit(body=body):
                 self.depth += 1
-                self.block(body, values)
-                self.depth -= 1
+                try:
+                    self.block(body, values)
+                finally:
+                    self.depth -= 1
             case nodes.Retry(body=body) | nodes.Task(body=body):
                 self.block(body, values)
             case nodes.Fallback(body=body):
@@ -232,13 +191,7 @@ class _Paper:
         keywords = {name: self.value(item, values) for name, item in call.keywords}
         if call.name in self.functions:
             return self._function(call.name, arguments, keywords)
-        action: Callable[..., Any] | None = getattr(self, f"do_{call.name}", None)
-        if action is None:
-            raise Failed(f"no reading of {call.name}")
-        try:
-            return action(*arguments, **keywords)
-        except (TypeError, KeyError, BadInput, ZeroDivisionError) as error:
-            raise Failed(f"{call.name}: {error}") from None
+        return self.paper.call(call.name, arguments, keywords)
 
     def _function(self, name: str, arguments: list[Any], keywords: Mapping[str, Any]) -> Any:
         function = self.functions[name]
@@ -249,179 +202,3 @@ class _Paper:
         except _Return as result:
             return result.value
         return None
-
-    # What primitives and skills do
-
-    def do_find(self, description: str) -> str:
-        found = resolve(parse_canonical(description), tuple(self.things.values()))
-        if len(found) != 1:
-            raise Failed(f"{description!r} fits {len(found)} things")
-        return found[0].id
-
-    def do_find_all(self, description: str) -> tuple[str, ...]:
-        found = resolve(parse_canonical(description), tuple(self.things.values()))
-        if not found:
-            raise Failed(f"no {description!r}")
-        return tuple(thing.id for thing in found)
-
-    def do_count(self, description: str) -> int:
-        number = len(resolve(parse_canonical(description), tuple(self.things.values())))
-        return max(0, number + self.shift)
-
-    def do_exists(self, description: str) -> bool:
-        return self.do_count(description) > 0
-
-    def _clicked(self, point: int) -> Clicked:
-        if not 1 <= point <= len(self.clicked):
-            raise Failed(f"no clicked point {point}")
-        return self.clicked[point - 1]
-
-    def do_find_at(self, point: int = 1) -> str:
-        name = self._clicked(point).name
-        if not name:
-            raise Failed(f"nothing at point {point}")
-        return name
-
-    def do_spot_at(self, point: int = 1) -> tuple[float, float]:
-        return self._clicked(point).position[:2]
-
-    def do_position_of(self, object: str) -> tuple[float, float]:
-        return self.things[object].position[:2]
-
-    def do_free_spot(self) -> tuple[float, float]:
-        return _FREE
-
-    def do_pick(self, object: str) -> None:
-        if self.held not in ("", object):
-            raise Failed(f"the hand already holds the {self.held}")
-        self.held = object
-        self._put(object, ("held",), self.things[object].position[:2], "", "")
-
-    def do_place(
-        self,
-        object: str,
-        inside: str | None = None,
-        on: str | None = None,
-        beside: str | None = None,
-        at: tuple[float, float] | None = None,
-        side: str = "any",
-    ) -> None:
-        self.do_pick(object)
-        self.held = ""
-        if inside is not None:
-            if self.open.get(inside, 1.0) < 0.3:
-                raise Failed(f"the {inside} is closed")
-            self._put(object, ("in", inside), self.things[inside].position[:2], inside, "")
-        elif on is not None:
-            self._put(object, ("on", on), self.things[on].position[:2], "", on)
-        elif beside is not None:
-            (x, y), (dx, dy) = self.things[beside].position[:2], _SIDES[side]
-            self._put(object, ("beside", beside, side), (x + dx, y + dy), "", "")
-        elif at is not None:
-            self._put(object, ("at", round(at[0], 2), round(at[1], 2)), at, "", "")
-        else:
-            raise Failed("place without a place")
-
-    def _put(
-        self, name: str, place: tuple[object, ...], xy: tuple[float, float], container: str, support: str
-    ) -> None:
-        thing = self.things[name]
-        self.things[name] = replace(thing, position=(*xy, thing.position[2]), container=container, support=support)
-        self.effect.places[name] = place
-
-    def do_open(self, part: str, to: float = _USUAL["open"]) -> None:
-        self.open[part] = to
-        self.effect.parts[part] = round(to, 1)
-
-    def do_close(self, part: str) -> None:
-        self.open[part] = 0.0
-        self.effect.parts[part] = 0.0
-
-    def do_press(self, button: str) -> None:
-        self.effect.parts[button] = "pressed"
-
-    def do_turn(self, knob: str, angle: float = _USUAL["turn"]) -> None:
-        before = self.effect.parts.get(knob, 0.0)
-        assert isinstance(before, float)
-        self.effect.parts[knob] = round(before + angle, 1)
-
-    def do_push(self, object: str, direction: str, distance: float = _USUAL["push"]) -> None:
-        thing, (dx, dy) = self.things[object], _WAYS[direction]
-        x, y = thing.position[0] + dx * distance, thing.position[1] + dy * distance
-        self._put(object, ("pushed", round(x, 2), round(y, 2)), (x, y), "", "")
-
-    def do_home(self) -> None:
-        self.effect.gestures += ("home",)
-
-    def do_wait(self, seconds: float) -> None:
-        self.effect.gestures += (f"wait {seconds:g}",)
-
-    def do_say(self, text: str) -> None:
-        pass
-
-    def do_refuse(self, reason: str) -> None:
-        self.effect.answer = ("refuse", reason)
-        raise _Answered
-
-    def do_ask(self, question: str) -> None:
-        self.effect.answer = ("ask", question)
-        raise _Answered
-
-    # Questions about the state
-
-    def do_is_inside(self, object: str, container: str) -> bool:
-        return self.things[object].container == container
-
-    def do_is_on(self, object: str, support: str) -> bool:
-        return self.things[object].support == support
-
-    def do_is_beside(self, object: str, other: str) -> bool:
-        return self._related("next to", object, other)
-
-    def do_left_of(self, a: str, b: str) -> bool:
-        return self._related("left of", a, b)
-
-    def do_right_of(self, a: str, b: str) -> bool:
-        return self._related("right of", a, b)
-
-    def do_in_front_of(self, a: str, b: str) -> bool:
-        return self._related("in front of", a, b)
-
-    def do_behind(self, a: str, b: str) -> bool:
-        return self._related("behind", a, b)
-
-    def _related(self, relation: str, a: str, b: str) -> bool:
-        return relation_test(relation)(self.things[a], self.things[b])
-
-    def do_is_open(self, part: str) -> bool:
-        return self.open[part] > 0.25
-
-    def do_is_closed(self, part: str) -> bool:
-        return self.open[part] <= 0.25
-
-    def do_is_holding(self, object: str) -> bool:
-        return self.held == object
-
-    def do_is_pressed(self, button: str) -> bool:
-        return self.effect.parts.get(button) == "pressed"
-
-    def do_is_turned(self, knob: str) -> bool:
-        return knob in self.effect.parts
-
-    def do_is_at(self, object: str, pose: tuple[float, float]) -> bool:
-        thing: Thing = self.things[object]
-        return abs(thing.position[0] - pose[0]) < 0.03 and abs(thing.position[1] - pose[1]) < 0.03
-
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "<": operator.lt,
-    "<=": operator.le,
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">=": operator.ge,
-    ">": operator.gt,
-}
