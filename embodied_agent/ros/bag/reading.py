@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def _decoders() -> Any:
     """A decoder factory that reads what actions imply, too.
 
     The reader of the `mcap-ros2-support` package takes a type name such as Name_FeedbackMessage for a
-    spelling mistake; it is given another name, and the definition stays as it is.
+    spelling mistake; it is given other names, and the fields stay as they are.
     """
     try:
         from mcap.records import Schema
@@ -144,7 +145,8 @@ def _decoders() -> Any:
             if schema is not None and schema.name.endswith(("_FeedbackMessage", "_Event")):
                 package, _, name = schema.name.rpartition("/")
                 plain = f"{package}/{name.replace('_', '')}"
-                schema = Schema(id=schema.id, data=schema.data, encoding=schema.encoding, name=plain)
+                text = re.sub(rb"_(SendGoal|GetResult)_", rb"\1_", schema.data)
+                schema = Schema(id=schema.id, data=text, encoding=schema.encoding, name=plain)
             decode: Decode | None = super().decoder_for(message_encoding, schema)
             return decode
 
