@@ -1,10 +1,13 @@
 """The command generator: every example is sound, and the splits share nothing they should not."""
 
+import re
 from collections import Counter
 from functools import cache, lru_cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import embodied_agent.skills as folder
 from embodied_agent.benchmark.suites import FAMILIES, episode, grade
@@ -13,7 +16,7 @@ from embodied_agent.commands.draw import FAMILY_NAMES, Example, generate
 from embodied_agent.commands.effect import effect_of
 from embodied_agent.commands.lexicon import USES
 from embodied_agent.commands.splits import SPLITS, expand_all, of_split, pairs
-from embodied_agent.planners.goal import descriptions_in
+from embodied_agent.planners.goal import Ask, descriptions_in
 from embodied_agent.planners.scripted import program_text
 from embodied_agent.primitives.registry import primitives
 from embodied_agent.program.check import check
@@ -83,6 +86,26 @@ def test_refusals_name_what_is_absent_and_questions_what_is_double() -> None:
             assert any(item.ambiguous for item in example.groundings), example.command
         elif example.kind == "act" and example.family != "conditional":
             assert not unsound and not any(item.ambiguous for item in example.groundings), example.command
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**31 - 1), split=st.sampled_from(SPLITS))
+def test_a_question_offers_answers_that_differ_and_name_one_thing_each(seed: int, split: str) -> None:
+    example = generate(seed, split, "ambiguous")
+    assert isinstance(example.goal, Ask)
+    offered = re.fullmatch(r"which .+ do you mean, the (\w+) one or the (\w+) one\?", example.goal.question)
+    meant = next(item.canonical for item in example.groundings if item.ambiguous)
+    fitting = resolve(parse_canonical(meant), things_of(example.scene))
+    if offered is None:  # more than two fit: no list of answers
+        assert len(fitting) > 2 and example.goal.question.endswith("do you mean?")
+        return
+    sides = {"left": [fitting[0].id], "right": [fitting[-1].id]}
+    named = [
+        sides.get(word) or [x.id for x in fitting if word in (x.color, x.size, x.id.split()[0])]
+        for word in offered.groups()
+    ]
+    assert len(fitting) == 2 and all(len(ids) == 1 for ids in named), example.goal.question
+    assert named[0] != named[1], example.goal.question
 
 
 def test_the_same_seed_gives_the_same_example_and_another_another() -> None:
