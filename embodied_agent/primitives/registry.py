@@ -13,7 +13,7 @@ from embodied_agent.types import Result
 if TYPE_CHECKING:
     from embodied_agent.primitives.context import Context
 
-MODULES = ("perceive", "state", "move", "grip", "put", "articulate", "speak")
+MODULES = ("perceive", "state", "move", "grip", "put", "articulate", "press", "twist", "push", "speak")
 
 
 @dataclass(frozen=True)

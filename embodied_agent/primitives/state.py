@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-import numpy as np
-
 from embodied_agent.perception import relations, states
-from embodied_agent.primitives.articulate import DIRECTIONS
 from embodied_agent.primitives.context import HELD, Context
 from embodied_agent.primitives.registry import primitive
-from embodied_agent.signature import Range, Type, Unit
+from embodied_agent.signature import Type
 from embodied_agent.types import Object, Pose, Result
-
-PUSH_SHORT, PUSH_LONG, PUSH_ASIDE = 0.5, 0.06, 0.05  # share of the way; [m] beyond it; [m] off it
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")
@@ -166,39 +159,6 @@ def is_turned(context: Context, knob: Object) -> Result:
     view = context.view
     asked = context.memory.get(f"asked:{knob.id}")
     return states.is_turned(view.fresh(knob), view.first(knob), angle=asked, tolerance=0.35, now=view.now)
-
-
-@primitive(returns=Type.BOOLEAN, effect="perceive", for_skills=True)
-def is_displaced(
-    context: Context,
-    object: Object,
-    direction: Literal["left", "right", "forward", "backward"],
-    distance: Annotated[float, Range(0.02, 0.3), Unit("m")],
-) -> Result:
-    """Whether a thing went a distance in a direction since it was first seen.
-
-    Args:
-        object: The thing, as it was before.
-        direction: As the robot sees it.
-        distance: How far it should have gone.
-    """
-    newest = context.view.again(object)
-    if newest is None:
-        return Result(ok=False, reason=f"{object.description!r} is no longer seen")
-    way = DIRECTIONS[direction]
-    step = newest.position - object.position
-    along = float(step @ way)
-    aside = float(np.linalg.norm((step - along * way)[:2]))
-    value = PUSH_SHORT * distance <= along <= distance + PUSH_LONG and aside <= PUSH_ASIDE
-    return Result(
-        value=value,
-        evidence={
-            "moved_along": round(along, 4),
-            "asked": distance,
-            "moved_aside": round(aside, 4),
-            "largest_aside": PUSH_ASIDE,
-        },
-    )
 
 
 def _lies(context: Context, object: Object, side: str, other: Object) -> Result:
