@@ -28,6 +28,16 @@ def trajectory_problem(kinematics: Kinematics, trajectory: JointTrajectory, posi
     )
 
 
+def force_problem(description: RobotDescription, max_force: float | None, until_contact: float | None) -> str:
+    """Why a motion must not have such force limits [N]; "" if it may."""
+    most = description.safety.max_force
+    if max_force is not None and not max_force > 0:
+        return f"a force limit of {max_force} N is not positive"
+    if until_contact is not None and not 0 < until_contact < most:
+        return f"a contact of {until_contact} N is outside 0 to {most:.0f} N"
+    return ""
+
+
 def grip_problem(description: RobotDescription, width: float, force: float) -> str:
     """Why the gripper must not be moved so; "" if it may."""
     gripper = description.gripper

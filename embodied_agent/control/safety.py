@@ -8,66 +8,28 @@ latches, and only `reset` ends that.
 
 from __future__ import annotations
 
-import json
 import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
+from embodied_agent.control.audit import Audit, Decision
 from embodied_agent.control.kinematics import Kinematics
-from embodied_agent.control.limits import grip_problem, outside_workspace, trajectory_problem
+from embodied_agent.control.limits import force_problem, grip_problem, trajectory_problem
+from embodied_agent.control.watch import FollowWatch, TickWatch, danger
 from embodied_agent.errors import CameraError, SafetyStop
 from embodied_agent.robots.backend import Backend, Watch
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.types import Array, Frame, JointTrajectory, Motion, RobotState
 
-VELOCITY_SLACK = 1.25  # measured against allowed: sensors are noisy and contacts jolt
-POSITION_SLACK = 0.03  # [rad] beyond a limit
-WORKSPACE_SLACK = 0.03  # [m]
-LASTING = 3  # readings in a row beyond a force limit that end a motion: one alone is a jolt or noise
-JOLT = 2.0  # times the limit end it at once
 IMAGE_AGE = 1.0  # [s]
 MAX_WAIT = 600.0  # [s]
-MAX_RECORDS = 20_000
 
 CANCELLED = "cancelled"
 EXPIRED = "the time for this command ran out"
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One line of the audit.
-
-    Attributes:
-        stamp: Back end time [s].
-        wall: Wall clock, seconds since 1970.
-        verb: "follow", "grip", "wait", "stop", "reset" or "capture".
-        decision: "allowed", "refused", "stopped", "latched", "done" or "reset".
-        reason: With numbers; "" where there is none to give.
-        numbers: What was asked for or measured, JSON-ready.
-    """
-
-    stamp: float
-    wall: float
-    verb: str
-    decision: str
-    reason: str = ""
-    numbers: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "stamp": round(self.stamp, 4),
-            "wall": round(self.wall, 3),
-            "verb": self.verb,
-            "decision": self.decision,
-            "reason": self.reason,
-            "numbers": dict(self.numbers),
-        }
 
 
 class Supervisor:
@@ -95,10 +57,9 @@ class Supervisor:
         self.following = following
         self._backend = backend
         self.description = description if description is not None else backend.description
-        self.audit: list[Decision] = []
+        self._audit = Audit(backend.now, log)
         self._cancelled = cancelled
         self._expired = expired
-        self._log = log
         self._latched = ""
         self._lock = threading.Lock()
         self._kinematics = Kinematics(self.description)
@@ -112,6 +73,11 @@ class Supervisor:
     def latched(self) -> str:
         """Why the arm is held until a reset; "" if it is not."""
         return self._latched
+
+    @property
+    def audit(self) -> list[Decision]:
+        """The newest decisions, oldest first."""
+        return self._audit.decisions
 
     def now(self) -> float:
         """Time of the robot's clock [s]."""
@@ -131,7 +97,7 @@ class Supervisor:
         age = self._backend.now() - frame.stamp
         if not -IMAGE_AGE < age < IMAGE_AGE:
             reason = f"the image of camera '{camera}' is {age:.1f} s old; {IMAGE_AGE:.1f} s are allowed"
-            self._record("capture", "refused", reason)
+            self._audit.record("capture", "refused", reason)
             raise CameraError(reason)
         return frame
 
@@ -164,19 +130,18 @@ class Supervisor:
         state = self._fresh_state("follow")
         safety = self.description.safety
         limit = safety.motion_force if max_force is None else min(max_force, safety.max_force)
-        problem = trajectory_problem(self._kinematics, trajectory, state.positions)
-        if until_contact is not None and not 0 < until_contact < safety.max_force:
-            problem = f"a contact of {until_contact} N is outside 0 to {safety.max_force:.0f} N"
-        if max_force is not None and not max_force > 0:
-            problem = f"a force limit of {max_force} N is not positive"
+        problem = force_problem(self.description, max_force, until_contact)
+        problem = problem or trajectory_problem(self._kinematics, trajectory, state.positions)
         if problem := problem or self._ended():
             return self._refused("follow", problem, state)
         asked = {"duration": round(trajectory.duration, 3), "force_limit": limit}
         if until_contact is not None:
             asked["until_contact"] = until_contact
-        self._record("follow", "allowed", numbers=asked)
+        self._audit.record("follow", "allowed", numbers=asked)
         self.following(trajectory)
-        watch = _FollowWatch(self, trajectory, state, limit, until_contact, readings)
+        watch = FollowWatch(
+            self._tick, self._latch, self._kinematics, trajectory, state, limit, until_contact, readings
+        )
         motion = self._run("follow", lambda tick: self._backend.follow(trajectory, tick), watch)
         motion = replace(
             motion,
@@ -198,8 +163,8 @@ class Supervisor:
         if problem := grip_problem(self.description, width, force) or self._ended():
             return self._refused("grip", problem, state)
         width = float(np.clip(width, 0.0, self.description.gripper.max_width))
-        self._record("grip", "allowed", numbers={"width": round(width, 4), "force": round(force, 2)})
-        motion = self._run("grip", lambda tick: self._backend.grip(width, force, tick), _Watch(self))
+        self._audit.record("grip", "allowed", numbers={"width": round(width, 4), "force": round(force, 2)})
+        motion = self._run("grip", lambda tick: self._backend.grip(width, force, tick), TickWatch(self._tick))
         return self._finish("grip", motion)
 
     def wait(self, seconds: float) -> Motion:
@@ -214,8 +179,8 @@ class Supervisor:
             return self._refused("wait", f"{seconds} s is outside 0 to {MAX_WAIT:.0f} s", state)
         if problem := self._ended():
             return self._refused("wait", problem, state)
-        self._record("wait", "allowed", numbers={"seconds": seconds})
-        motion = self._run("wait", lambda tick: self._backend.wait(seconds, tick), _Watch(self))
+        self._audit.record("wait", "allowed", numbers={"seconds": seconds})
+        motion = self._run("wait", lambda tick: self._backend.wait(seconds, tick), TickWatch(self._tick))
         return self._finish("wait", motion)
 
     def stop(self, reason: str = "") -> None:
@@ -223,7 +188,7 @@ class Supervisor:
         if reason:
             self._latch(reason)
         self._backend.stop()
-        self._record("stop", "latched" if reason else "stopped", reason)
+        self._audit.record("stop", "latched" if reason else "stopped", reason)
 
     def reset(self) -> None:
         """End a latched stop, by a person's decision.
@@ -231,12 +196,12 @@ class Supervisor:
         Raises:
             SafetyStop: The state is still unsafe.
         """
-        if problem := self._danger(self._backend.state()):
-            self._record("reset", "refused", problem)
+        if problem := danger(self.description, self._backend.state(), self._backend.now()):
+            self._audit.record("reset", "refused", problem)
             raise SafetyStop(f"no reset while {problem}")
         with self._lock:
             self._latched = ""
-        self._record("reset", "reset")
+        self._audit.record("reset", "reset")
 
     def close(self) -> None:
         """Stop and release the back end."""
@@ -251,13 +216,13 @@ class Supervisor:
     ) -> None:
         self.close()
 
-    def _run(self, verb: str, command: Callable[[Watch], Motion], watch: _Watch) -> Motion:
+    def _run(self, verb: str, command: Callable[[Watch], Motion], watch: TickWatch) -> Motion:
         try:
             motion = command(watch)
         except BaseException as error:
             # Ctrl-C and broken drivers included: whatever ends the command, the arm holds.
             self._backend.stop()
-            self._record(verb, "stopped", f"{type(error).__name__}: {error}")
+            self._audit.record(verb, "stopped", f"{type(error).__name__}: {error}")
             raise
         if watch.reason and not watch.touched:
             # Also where a back end forgot to heed its watch.
@@ -265,7 +230,7 @@ class Supervisor:
         if not motion.completed or watch.touched:
             self._backend.stop()
         if self._latched:
-            self._record(verb, "latched", self._latched)
+            self._audit.record(verb, "latched", self._latched)
             raise SafetyStop(f"stopped and held: {self._latched}; reset after looking at the robot")
         return motion
 
@@ -275,26 +240,26 @@ class Supervisor:
             "tracking_error": round(motion.tracking_error, 4),
             "peak_force": round(motion.peak_force, 2),
         }
-        self._record(verb, "done" if motion.completed else "stopped", motion.reason, measured)
+        self._audit.record(verb, "done" if motion.completed else "stopped", motion.reason, measured)
         return motion
 
     def _refused(self, verb: str, problem: str, state: RobotState) -> Motion:
         reason = f"refused: {problem}"
-        self._record(verb, "refused", problem)
+        self._audit.record(verb, "refused", problem)
         return Motion(completed=False, reason=reason, state=state, duration=0.0)
 
     def _refuse_if_latched(self, verb: str) -> None:
         if self._latched:
-            self._record(verb, "refused", f"latched: {self._latched}")
+            self._audit.record(verb, "refused", f"latched: {self._latched}")
             raise SafetyStop(f"held since: {self._latched}; reset after looking at the robot")
 
     def _fresh_state(self, verb: str) -> RobotState:
         """The state a command starts from; an unsafe one latches."""
         state = self._backend.state()
-        if problem := self._danger(state):
+        if problem := danger(self.description, state, self._backend.now()):
             self._latch(problem)
             self._backend.stop()
-            self._record(verb, "latched", problem)
+            self._audit.record(verb, "latched", problem)
             raise SafetyStop(f"stopped and held: {problem}; reset after looking at the robot")
         return state
 
@@ -302,37 +267,11 @@ class Supervisor:
         with self._lock:
             self._latched = self._latched or reason
 
-    def _danger(self, state: RobotState) -> str:
-        """Why the state is unsafe whatever is being done; "" if it is not."""
-        description, safety = self.description, self.description.safety
-        readings = (state.positions, state.velocities, state.efforts, state.external_force)
-        if any(not np.isfinite(values).all() for values in readings) or len(state.positions) != len(
-            description.joints
-        ):
-            return "the joint sensors give no usable reading"
-        age = self._backend.now() - state.stamp
-        if age > safety.stale_after:
-            return f"the newest reading is {age:.2f} s old; {safety.stale_after:.2f} s are allowed"
-        beyond = np.maximum(description.lower - state.positions, state.positions - description.upper)
-        k = int(np.argmax(beyond))
-        if beyond[k] > POSITION_SLACK:
-            return f"'{description.joint_names[k]}' is {beyond[k]:.3f} rad beyond its limit"
-        ratio = np.abs(state.velocities) / description.velocity_limits
-        k = int(np.argmax(ratio))
-        if ratio[k] > VELOCITY_SLACK:
-            limit = description.velocity_limits[k]
-            speed = abs(state.velocities[k])
-            return f"'{description.joint_names[k]}' moves at {speed:.2f} rad/s; {limit:.2f} rad/s are allowed"
-        force = float(np.linalg.norm(state.external_force))
-        if force > safety.max_force:
-            return f"{force:.0f} N act on the tool; {safety.max_force:.0f} N are allowed"
-        return ""
-
     def _tick(self, state: RobotState) -> str:
         """What every watch asks; a returned sentence stops the motion."""
         if self._latched:
             return self._latched
-        if problem := self._danger(state):
+        if problem := danger(self.description, state, self._backend.now()):
             self._latch(problem)
             return problem
         return self._ended()
@@ -342,100 +281,3 @@ class Supervisor:
         if self._cancelled():
             return CANCELLED
         return EXPIRED if self._expired() else ""
-
-    def _record(
-        self, verb: str, decision: str, reason: str = "", numbers: Mapping[str, Any] | None = None
-    ) -> None:
-        entry = Decision(self._backend.now(), time.time(), verb, decision, reason, dict(numbers or {}))
-        self.audit.append(entry)
-        if len(self.audit) > MAX_RECORDS:
-            del self.audit[: MAX_RECORDS // 10]
-        if self._log is not None:
-            self._log.write(json.dumps(entry.as_json()) + "\n")
-            self._log.flush()
-
-
-class _Watch:
-    """Judges every tick of one command."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.supervisor = supervisor
-        self.reason = ""
-        self.touched = False
-        self.ticks = 0
-
-    def __call__(self, state: RobotState) -> str:
-        self.ticks += 1
-        if not self.reason:
-            self.reason = self.supervisor._tick(state) or self.judge(state)
-        return self.reason
-
-    def judge(self, state: RobotState) -> str:
-        """What this command adds to the rules of every tick."""
-        return ""
-
-
-class _FollowWatch(_Watch):
-    """Adds tracking, workspace and force to the rules of every tick."""
-
-    def __init__(
-        self,
-        supervisor: Supervisor,
-        trajectory: JointTrajectory,
-        start: RobotState,
-        force_limit: float,
-        until_contact: float | None,
-        readings: list[Array] | None,
-    ) -> None:
-        super().__init__(supervisor)
-        self.trajectory = trajectory
-        self.began: float | None = None
-        self.resting_force = np.asarray(start.external_force) if until_contact is not None else np.zeros(3)
-        self.force_limit = force_limit
-        self.force_at_start = float(np.linalg.norm(np.asarray(start.external_force) - self.resting_force))
-        self.until_contact = until_contact
-        self.readings = readings
-        self.tracking_error = 0.0
-        self.peak_force = 0.0
-        self.beyond = 0  # readings in a row beyond the force limit
-        points = supervisor._kinematics.tool_points(np.asarray(start.positions)[None])
-        self.outside_at_start = float(outside_workspace(supervisor.description, points)[0])
-
-    def judge(self, state: RobotState) -> str:
-        supervisor, safety = self.supervisor, self.supervisor.description.safety
-        if self.readings is not None:
-            self.readings.append(np.array(state.positions))
-        if self.began is None:
-            self.began = state.stamp
-        force = float(np.linalg.norm(np.asarray(state.external_force) - self.resting_force))
-        self.peak_force = max(self.peak_force, force)
-        if self.until_contact is not None and force >= self.until_contact:
-            self.touched = True
-            return f"contact with {force:.1f} N"
-        # An arm that is pressed against something may back off, but not press harder.
-        self.force_at_start = 0.0 if force <= self.force_limit else self.force_at_start
-        allowed = max(self.force_limit, 1.1 * self.force_at_start)
-        self.beyond = self.beyond + 1 if force > allowed else 0
-        if self.beyond >= LASTING or force > JOLT * allowed:
-            return f"the tool met {force:.1f} N; {allowed:.1f} N are allowed"
-        lag = np.abs(self._expected(state.stamp - self.began) - state.positions)
-        k = int(np.argmax(lag))
-        self.tracking_error = max(self.tracking_error, float(lag[k]))
-        if lag[k] > safety.tracking_error:
-            name = supervisor.description.joint_names[k]
-            return f"'{name}' lags {lag[k]:.3f} rad behind; {safety.tracking_error:.3f} rad are allowed"
-        point = supervisor._kinematics.tool_points(np.asarray(state.positions)[None])
-        outside = float(outside_workspace(supervisor.description, point)[0])
-        if outside > self.outside_at_start + WORKSPACE_SLACK:
-            problem = f"the tool is {outside * 1000:.0f} mm outside its workspace"
-            supervisor._latch(problem)
-            return problem
-        return ""
-
-    def _expected(self, elapsed: float) -> Array:
-        """Commanded joints (n,) at a moment of the motion."""
-        times, positions = self.trajectory.times, self.trajectory.positions
-        k = int(np.clip(np.searchsorted(times, elapsed, "right") - 1, 0, len(times) - 2))
-        share = np.clip((elapsed - times[k]) / (times[k + 1] - times[k]), 0.0, 1.0)
-        expected: Array = positions[k] + share * (positions[k + 1] - positions[k])
-        return expected
