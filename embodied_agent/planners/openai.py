@@ -238,6 +238,10 @@ class OpenAIPlanner:
         """Release the connection."""
         self.server.close()
 
+    def forget(self) -> None:
+        """Ask anew who serves which models: the server was away and may be another one."""
+        self._model, self._owner, self._structures = self.settings.model, None, []
+
     def plan(self, request: PlanRequest) -> Plan:
         """Write a program; what is no program goes back to the model `rewrites` times.
 

@@ -1,0 +1,1 @@
+"""Fault exercises of the ROS path: real processes, broken on purpose, at many moments."""

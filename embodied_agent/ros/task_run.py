@@ -1,0 +1,282 @@
+"""One goal from its first look to its result: listeners to messages, errors to outcomes, and how it is ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from embodied_agent.account import Account
+from embodied_agent.agent import Agent, Listeners
+from embodied_agent.errors import CommandRefused, RobotError
+from embodied_agent.planners.planner import Plan
+from embodied_agent.program.events import Event
+from embodied_agent.program.nodes import Program
+from embodied_agent.program.render import render
+from embodied_agent.ros import consent as consents
+from embodied_agent.ros.audit import AuditLog
+from embodied_agent.ros.consent import Consent
+from embodied_agent.ros.markers import MarkerBoard
+from embodied_agent.ros.minds import Minds
+from embodied_agent.ros.parameters import Settings
+from embodied_agent.ros.requests import (
+    MODES,
+    OUTCOME_OF_VERDICT,
+    OUTCOMES,
+    Goal,
+    Result,
+    check_inside,
+    command_of,
+    outcome_of,
+    sentence_of,
+    time_limit_of,
+)
+from embodied_agent.ros.tree import GoalTree, deepest_failure, key_values
+from embodied_agent.types import Command, JointTrajectory
+from embodied_agent_interfaces.action import ExecuteTask
+
+Feedback = ExecuteTask.Feedback
+PLANNING, WAITING, RUNNING = "planning", "waiting_for_consent", "running"
+RESTING = 0.01  # [rad/s] of the fastest joint of an arm that stands
+LONGEST_STOP = 3.0  # [s] that a stop is watched
+POLL = 0.004  # [s]
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """What a configured node works with."""
+
+    settings: Settings
+    minds: Minds
+    agent: Agent
+    audit: AuditLog
+    camera_size: Callable[[], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one goal ended; the fields of the action's result."""
+
+    outcome: int
+    reason: str = ""
+    program: str = ""
+    timings: Mapping[str, float | None] | None = None
+
+
+class TaskRun:
+    """One goal.
+
+    Args:
+        outfit: Agent, minds, settings.
+        goal: embodied_agent_interfaces/ExecuteTask goal.
+        tree: Grows with it.
+        board: Gets what is perceived and planned.
+        consent: Where a person answers.
+        tell: Takes each feedback message.
+        stamp: Gives ROS time as a message.
+    """
+
+    def __init__(
+        self,
+        outfit: Outfit,
+        goal: Any,
+        tree: GoalTree,
+        board: MarkerBoard,
+        consent: Consent,
+        tell: Callable[[Any], None],
+        stamp: Callable[[], Any],
+    ) -> None:
+        self.outfit, self.goal, self.tree, self.board, self.consent = outfit, goal, tree, board, consent
+        self._tell, self._stamp = tell, stamp
+        self.began = time.monotonic()
+        self.deadline = self.began + outfit.settings.time_limit
+        self.phase = PLANNING
+        self._said = ""  # what came of asking for consent
+        self.halted = ""  # why the supervisor holds the arm, where ~/stop ended this goal
+        self.cancelled = ""  # who ended it otherwise
+        self.stop_took: float | None = None
+        self._rest_watch: threading.Thread | None = None
+        self._requested = threading.Lock()
+
+    # -- ended from outside ---------------------------------------------------------------
+
+    def cancel(self, reason: str) -> None:
+        """End it and hold the arm; from any thread, returns at once."""
+        self.cancelled = self.cancelled or reason
+        self._end("")
+
+    def halt(self, reason: str) -> None:
+        """End it, hold the arm, and latch."""
+        self.halted = self.halted or reason
+        self._end(reason)
+
+    def _end(self, latch: str) -> None:
+        requested, agent = time.monotonic(), self.outfit.agent
+        agent.cancel.set()
+        since = agent.backend.now()
+        try:
+            agent.supervisor.stop(latch)
+        except RobotError as error:  # nothing can be sent: the driver's own watchdog must hold the arm
+            self.outfit.audit.note("stop", decision="failed", reason=str(error))
+        self.outfit.minds.call_off()
+        with self._requested:
+            if self._rest_watch is None:
+                self._rest_watch = threading.Thread(
+                    target=self._watch_rest, args=(requested, since), name="rest watch", daemon=True
+                )
+                self._rest_watch.start()
+
+    def _watch_rest(self, requested: float, since: float) -> None:
+        """Measure how long the arm takes to stand after a request, by its own joint states."""
+        while (passed := time.monotonic() - requested) < LONGEST_STOP:
+            try:
+                state = self.outfit.agent.backend.state()
+            except RobotError:
+                return
+            if state.stamp >= since and float(np.abs(state.velocities).max()) < RESTING:
+                self.stop_took = passed
+                return
+            time.sleep(POLL)
+
+    def urge(self) -> None:
+        """Called often while it runs: ends requests that outlive the goal's end or its time."""
+        if self.ending:
+            self.outfit.minds.call_off()
+
+    @property
+    def ending(self) -> bool:
+        """Somebody ended it, or its time is over."""
+        return self.outfit.agent.cancel.is_set() or time.monotonic() > self.deadline
+
+    # -- the run --------------------------------------------------------------------------
+
+    def carry_out(self) -> Any:
+        """Do what the goal says; returns the action's result, whatever happens."""
+        try:
+            ended = self._attempt()
+        except Exception as error:  # a goal must end with a result, and the arm must stand
+            ended = self._broken(error)
+        if ended.outcome not in (Result.DONE, Result.PLANNED):
+            self._stand()
+        if self._rest_watch is not None:
+            self._rest_watch.join(LONGEST_STOP + 1.0)
+        self.board.rests()
+        return self._result(ended)
+
+    def _attempt(self) -> Ended:
+        command = command_of(self.goal.instruction, self.goal.points)
+        if self.goal.mode not in MODES:
+            known = ", ".join(f"{number} ({name})" for number, name in MODES.items())
+            raise CommandRefused(f"mode {self.goal.mode} is unknown; known: {known}")
+        limit = time_limit_of(self.goal.time_limit, self.outfit.settings.time_limit)
+        self.deadline = self.began + limit
+        agent = self.outfit.agent
+        agent.budgets = replace(agent.budgets, seconds=max(0.0, self.deadline - time.monotonic()))
+        if command.points:
+            check_inside(command, *self.outfit.camera_size())
+        self._tell(Feedback(phase=PLANNING))
+        if self.goal.mode == Goal.PLAN_ONLY:
+            return self._plan_only(command)
+        return self._ended(agent.run(command, listeners=self._listeners()))
+
+    def _plan_only(self, command: Command) -> Ended:
+        began = time.monotonic()
+        program, plan = self.outfit.agent.plan(command)
+        self.tree.begin(render(program))
+        timings = {"total_s": time.monotonic() - began, **plan.timings}
+        return Ended(Result.PLANNED, "", self.tree.program, timings)
+
+    def _listeners(self) -> Listeners:
+        return Listeners(
+            planned=self._planned,
+            event=self._event,
+            perceived=self.board.perceived,
+            following=self._following,
+            consent=self._agreed,
+        )
+
+    def _planned(self, program: Program, plan: Plan) -> None:
+        self.tree.begin(render(program))
+        self.outfit.audit.note("program", program=self.tree.program, grounding=list(plan.grounding))
+
+    def _event(self, event: Event) -> None:
+        node = self.tree.tell(event, self._stamp())
+        if event.kind != "started" and event.level in ("task", "primitive"):
+            self.board.rests()
+        self._tell(
+            Feedback(
+                phase=self.phase, path=node.path, label=node.label, status=node.status, reason=node.reason,
+                evidence=node.evidence,
+            )
+        )  # fmt: skip
+
+    def _following(self, trajectory: JointTrajectory) -> None:
+        self.board.follows(self.outfit.agent.arm.kinematics.tool_points(trajectory.positions))
+
+    def _agreed(self, program: Program) -> bool:
+        if self.goal.mode != Goal.CONFIRM:
+            self.phase = RUNNING
+            return True
+        self.phase = WAITING
+        self._tell(Feedback(phase=WAITING, evidence=key_values({"program": render(program)})))
+        self._said = self.consent.ask(self.outfit.settings.consent_timeout, lambda: self.ending)
+        self.outfit.audit.note("consent", decision=self._said)
+        self.phase = RUNNING
+        return self._said == consents.AGREED
+
+    # -- its end --------------------------------------------------------------------------
+
+    def _ended(self, account: Account) -> Ended:
+        outcome, reason = OUTCOME_OF_VERDICT[account.verdict], account.message
+        if outcome == Result.CANCELLED and self._said in (consents.DECLINED, consents.SILENT):
+            outcome, reason = Result.DECLINED, self._declined()
+        elif outcome in (Result.CANCELLED, Result.FAILED):
+            outcome, reason = self._why_ended(outcome, reason)
+        if not reason and account.remarks:
+            reason = account.remarks[-1]
+        return Ended(outcome, reason, self.tree.program or account.program, account.timings)
+
+    def _declined(self) -> str:
+        if self._said == consents.DECLINED:
+            return "the person declined the program"
+        return f"nobody answered on ~/confirm within {self.outfit.settings.consent_timeout:g} s"
+
+    def _why_ended(self, outcome: int, reason: str) -> tuple[int, str]:
+        """Outcome and reason where somebody ended the goal: theirs, not what broke off because of it."""
+        if self.halted:
+            return Result.STOPPED, self.halted
+        if self.cancelled:
+            return Result.CANCELLED, self.cancelled
+        if time.monotonic() > self.deadline and outcome != Result.FAILED:
+            return Result.CANCELLED, f"time ran out after {self.deadline - self.began:.1f} s"
+        return outcome, reason
+
+    def _broken(self, error: Exception) -> Ended:
+        outcome, reason = self._why_ended(outcome_of(error), sentence_of(error))
+        return Ended(outcome, reason, self.tree.program, {"total_s": time.monotonic() - self.began})
+
+    def _stand(self) -> None:
+        try:
+            self.outfit.agent.supervisor.stop()
+        except RobotError as error:
+            self.outfit.audit.note("stop", decision="failed", reason=str(error))
+
+    def _result(self, ended: Ended) -> Any:
+        nodes = self.tree.nodes
+        failing = deepest_failure(nodes) if ended.outcome not in (Result.DONE, Result.PLANNED) else None
+        timings = {name: round(value, 4) for name, value in (ended.timings or {}).items() if value is not None}
+        if self.stop_took is not None:
+            timings["stop_s"] = round(self.stop_took, 4)
+        self.tree.verdict = OUTCOMES[ended.outcome]
+        return Result(
+            outcome=ended.outcome,
+            failing_node=failing.label if failing is not None else "",
+            reason=ended.reason,
+            program=ended.program,
+            nodes=nodes,
+            timings=key_values(timings),
+        )
