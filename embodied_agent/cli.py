@@ -186,11 +186,29 @@ def record(
 @app.command()
 def doctor(
     robot: Annotated[str, typer.Option("--robot", help="Check this robot's description too.")] = "",
+    ros: Annotated[
+        bool, typer.Option("--ros", help="Check a live robot on ROS 2 instead of this machine.")
+    ] = False,
+    interface: Annotated[
+        str, typer.Option("--interface", help="With --ros: name in configs/ros2 or a YAML file; else the robot's.")
+    ] = "",
+    namespace: Annotated[str, typer.Option("--namespace", help="With --ros: where the robot's topics are.")] = "",
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.5, max=600.0, help="With --ros: how long to look.")
+    ] = 3.0,
+    as_json: Annotated[bool, typer.Option("--json", help="With --ros: one line of JSON on stdout.")] = False,
 ) -> None:
-    """Check this machine, and a robot's description; say what to mend.
+    """Check this machine, and a robot's description; or a live robot. Says what to mend; 5 if anything.
 
     Example: embodied-agent doctor --robot xarm6
+    Example: embodied-agent doctor --ros --robot panda
     """
+    if ros:
+        from embodied_agent.console.doctor_ros import examine_ros
+        from embodied_agent.ros.inspection.doctor import InspectOptions
+
+        options = InspectOptions(robot, interface, namespace, seconds)
+        raise typer.Exit(examine_ros(options, as_json=as_json))
     from embodied_agent.console.doctor import examine
 
     raise typer.Exit(examine(robot))

@@ -12,7 +12,7 @@ from embodied_agent.errors import MissingDependency
 
 
 @contextmanager
-def ros_node(name: str) -> Iterator[Any]:
+def ros_node(name: str, namespace: str = "") -> Iterator[Any]:
     """A node of its own context, without rclpy's signal handlers.
 
     Raises:
@@ -30,7 +30,13 @@ def ros_node(name: str) -> Iterator[Any]:
     context = Context()
     rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = rclpy.create_node(name, context=context, enable_rosout=False, start_parameter_services=False)
+        node = rclpy.create_node(
+            name,
+            context=context,
+            namespace=namespace or None,
+            enable_rosout=False,
+            start_parameter_services=False,
+        )
         try:
             yield node
         finally:
