@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from embodied_agent.errors import CameraError, RobotError
 from embodied_agent.robots.backend import Backend, Watch, never
 from embodied_agent.robots.description import RobotDescription
+from embodied_agent.robots.fingers import FINGER_SPEED, FingerMotion
 from embodied_agent.robots.trajectories import check_trajectory, sample
 from embodied_agent.types import Array, Frame, JointTrajectory, Motion, RobotState
 from sim.dimensions import BUTTON_THRESHOLD
@@ -25,8 +26,6 @@ TICK = 0.01  # [s] between two readings, and two calls of a watch
 STEPS = round(TICK / TIMESTEP)
 SETTLE = 0.6  # [s] at most, for the arm to come to rest at the end of a trajectory
 REST_ERROR, REST_SPEED = 0.004, 0.02  # [rad], [rad/s]
-FINGER_SPEED = 0.12  # [m/s] change of width; slamming fingers push things away
-GRIP_TIME = 4.0  # [s] at most
 FORCE_MEMORY = 0.5  # weight of the last tick in the force reading, as a sensor's filter has
 WRIST = "wrist"
 LAMP_ON = (0.35, 1.0, 0.45, 1.0)
@@ -113,10 +112,10 @@ class MujocoBackend(Backend):
         return self._read()  # arrays of its own: a caller may change them
 
     def capture(self, camera: str) -> Frame:
-        width, height = self._image_size(camera)
+        width, height = self.image_size(camera)
         renderer = self._ready_renderer()
-        rgb, depth = renderer.picture(self.data, self._model_camera(camera), width, height)
-        view = replace(renderer.camera(self.data, self._model_camera(camera), width, height), name=camera)
+        rgb, depth = renderer.picture(self.data, self.model_camera(camera), width, height)
+        view = replace(renderer.camera(self.data, self.model_camera(camera), width, height), name=camera)
         if self.depth_noise:
             depth = noisy_depth(depth, view.fy, self._noise)
         return Frame(rgb, depth, view, self.now())
@@ -133,7 +132,7 @@ class MujocoBackend(Backend):
                 break
             times = (tick + np.arange(1, STEPS + 1) / STEPS) * TICK
             positions, velocities = sample(trajectory, times)
-            self._tick(self.description.servo_target(positions, velocities))
+            self.advance(self.description.servo_target(positions, velocities))
             worst = max(worst, float(np.abs(positions[-1] - self._state.positions).max()))
             peak = max(peak, float(np.linalg.norm(self._state.external_force)))
             reason = self._interrupted(watch)
@@ -151,27 +150,16 @@ class MujocoBackend(Backend):
         if not (np.isfinite(width) and np.isfinite(force)) or force <= 0:
             raise RobotError(f"grip needs a finite width and a positive force, got {width} m and {force} N")
         self._stopped = False
-        width = float(np.clip(width, gripper.min_width, gripper.max_width))
-        self._grip_force = min(force, gripper.max_force)
-        began, still, peak, started = self.now(), 0, 0.0, self._state.gripper_width
-        while self.now() - began < GRIP_TIME:
-            before = self._state.gripper_width
-            travelled = (self.now() - began + TICK) * FINGER_SPEED
-            step = np.sign(width - started) * min(travelled, abs(width - started))
-            self._grip_width = started + float(step)
-            self._tick(None)
+        fingers, began, peak = FingerMotion(gripper, width, force, self._state), self.now(), 0.0
+        while True:
+            self.advance(width=fingers.advance(self.now(), TICK), force=fingers.force)
             peak = max(peak, float(np.linalg.norm(self._state.external_force)))
             reason = self._interrupted(watch)
             if reason:
                 self._grip_width = self._state.gripper_width
                 self._hold()
                 return Motion(False, reason, self._state, self.now() - began, 0.0, peak)
-            still = still + 1 if abs(self._state.gripper_width - before) < 1e-4 else 0
-            # An empty hand has to arrive; a blocked one has to press with its full force.
-            arrived = abs(self._state.gripper_width - width) < 0.002
-            pressing = self._state.gripper_force > 0.85 * self._grip_force
-            ramped = travelled >= abs(width - started)
-            if still >= 8 and ((ramped and arrived) or pressing or still >= 60):
+            if fingers.finished(self._state):
                 break
         return Motion(True, "", self._state, self.now() - began, 0.0, peak)
 
@@ -189,10 +177,42 @@ class MujocoBackend(Backend):
         parts = (np.arange(1, ticks * STEPS + 1) / (ticks * STEPS))[:, None]
         targets = self.description.servo_target(start + parts * (goal - start), speed)
         for tick in range(ticks):
-            self._grip_width += float(np.clip(width - self._grip_width, -FINGER_SPEED * TICK, FINGER_SPEED * TICK))
-            self._tick(targets[tick * STEPS : (tick + 1) * STEPS])
+            step = float(np.clip(width - self._grip_width, -FINGER_SPEED * TICK, FINGER_SPEED * TICK))
+            self.advance(targets[tick * STEPS : (tick + 1) * STEPS], width=self._grip_width + step)
         self._arm_target = goal
         return self.state()
+
+    def advance(
+        self, targets: Array | None = None, *, width: float | None = None, force: float | None = None
+    ) -> RobotState:
+        """Let one TICK pass with these set points: what every command is made of, and what a driver calls.
+
+        Args:
+            targets: Servo set points (STEPS, n) [rad], see `RobotDescription.servo_target`; None holds.
+            width, force: What the fingers aim at [m], [N]; None leaves them as they are.
+
+        Raises:
+            RobotError: Closed, or the simulation became unstable.
+        """
+        self._ensure_open()
+        self._grip_width = self._grip_width if width is None else width
+        self._grip_force = self._grip_force if force is None else force
+        data, gripper = self.data, self.description.gripper
+        limit = gripper.actuator_force(self._grip_force, self._state.gripper_width)
+        self.model.actuator_forcerange[self._gripper] = (-limit, limit)
+        data.ctrl[self._gripper] = gripper.position_at(self._grip_width) + self._press_on(limit)
+        wrench = np.zeros(3)
+        for step in range(STEPS):
+            data.ctrl[self._servo] = self._arm_target if targets is None else targets[step]
+            mujoco.mj_step(self.model, data)
+            wrench += self._contact_force() / STEPS
+        self._wrench = FORCE_MEMORY * self._wrench + (1 - FORCE_MEMORY) * wrench
+        self._state = self._read()
+        self._light_buttons()
+        self._record()
+        if data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number or not np.isfinite(data.qpos).all():
+            raise RobotError(f"the simulation became unstable at {data.time:.2f} s; report the scene and seed")
+        return self._state
 
     def wait(self, seconds: float, watch: Watch = never) -> Motion:
         self._ensure_open()
@@ -201,7 +221,7 @@ class MujocoBackend(Backend):
         self._stopped = False
         began, peak = self.now(), 0.0
         for _ in range(int(np.ceil(seconds / TICK - 1e-9))):
-            self._tick(None)
+            self.advance()
             peak = max(peak, float(np.linalg.norm(self._state.external_force)))
             reason = self._interrupted(watch)
             if reason:
@@ -239,14 +259,14 @@ class MujocoBackend(Backend):
 
     def segmentation(self, camera: str) -> NDArray[np.int32]:
         """Label id of each pixel of a capture made now, (H, W)."""
-        width, height = self._image_size(camera)
-        geoms = self._ready_renderer().segments(self.data, self._model_camera(camera), width, height)
+        width, height = self.image_size(camera)
+        geoms = self._ready_renderer().segments(self.data, self.model_camera(camera), width, height)
         return np.where(geoms >= 0, self.world.label_of_geom[geoms], 0).astype(np.int32)
 
     def picture(self, camera: str, width: int, height: int) -> NDArray[np.uint8]:
         """A small RGB image for a video, (height, width, 3)."""
-        self._image_size(camera)
-        return self._ready_renderer().rgb(self.data, self._model_camera(camera), width, height)
+        self.image_size(camera)
+        return self._ready_renderer().rgb(self.data, self.model_camera(camera), width, height)
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -271,24 +291,6 @@ class MujocoBackend(Backend):
     def _hold(self) -> None:
         """Aim at where the arm is."""
         self._arm_target = self.data.qpos[self._q].copy()
-
-    def _tick(self, targets: Array | None) -> None:
-        """Let one tick pass; `targets` are servo set points (STEPS, n), None = hold."""
-        data, gripper = self.data, self.description.gripper
-        limit = gripper.actuator_force(self._grip_force, self._state.gripper_width)
-        self.model.actuator_forcerange[self._gripper] = (-limit, limit)
-        data.ctrl[self._gripper] = gripper.position_at(self._grip_width) + self._press_on(limit)
-        wrench = np.zeros(3)
-        for step in range(STEPS):
-            data.ctrl[self._servo] = self._arm_target if targets is None else targets[step]
-            mujoco.mj_step(self.model, data)
-            wrench += self._contact_force() / STEPS
-        self._wrench = FORCE_MEMORY * self._wrench + (1 - FORCE_MEMORY) * wrench
-        self._state = self._read()
-        self._light_buttons()
-        self._record()
-        if data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number or not np.isfinite(data.qpos).all():
-            raise RobotError(f"the simulation became unstable at {data.time:.2f} s; report the scene and seed")
 
     def _press_on(self, limit: float) -> float:
         """How far the finger servo aims beyond the commanded width, in its own units.
@@ -372,7 +374,8 @@ class MujocoBackend(Backend):
         self._next_frame = self.data.time + recording.period - 1e-9
         recording.record(self.now(), self.picture(recording.camera, recording.width, recording.height))
 
-    def _image_size(self, camera: str) -> tuple[int, int]:
+    def image_size(self, camera: str) -> tuple[int, int]:
+        """Width and height of a camera's images [px]; CameraError for an unknown one."""
         for spec in self.scene.cameras:
             if spec.name == camera:
                 return spec.width, spec.height
@@ -380,7 +383,8 @@ class MujocoBackend(Backend):
             return self.description.camera.width, self.description.camera.height
         raise CameraError(f"no camera is called '{camera}'; known: {', '.join(self.cameras)}")
 
-    def _model_camera(self, camera: str) -> str:
+    def model_camera(self, camera: str) -> str:
+        """What the model calls a camera."""
         return ROBOT + WRIST if camera == WRIST else camera
 
     def _ready_renderer(self) -> Renderer:

@@ -1,0 +1,1 @@
+"""The simulated world behind the interfaces that a real arm's driver offers."""
