@@ -1,8 +1,8 @@
 """A planner behind any OpenAI-compatible server: vLLM, llama.cpp, SGLang, Ollama, a cloud, our own.
 
 The server decides nothing about safety: whatever it says is parsed here, and checked by the agent.
-Servers differ most in how they constrain the answer, so the forms are tried from the strictest
-down, and the first that the server takes is remembered.
+The forms of constraining the answer are tried from the strictest down, and the first that the
+server takes is remembered.
 """
 
 from __future__ import annotations
@@ -23,24 +23,11 @@ import httpx
 
 from embodied_agent.config import Range
 from embodied_agent.errors import ConfigError, PlannerError, ProgramError
-from embodied_agent.planners import wire
+from embodied_agent.planners import structure, wire
 from embodied_agent.planners.planner import Failure, Plan, PlanRequest
-from embodied_agent.planners.prompt import messages, program_in
-from embodied_agent.program.grammar import gbnf
-from embodied_agent.program.json_form import json_schema, program_text
+from embodied_agent.planners.prompt import messages
 from embodied_agent.program.parse import parse
 
-Structure = Literal["structured_outputs", "guided_grammar", "ebnf", "grammar", "json_schema", "none"]
-
-# By `owned_by` of the server's model list: what that server is known to offer, strictest first.
-# An unknown server is asked for a JSON schema, which is the protocol's own way.
-OFFERS: Mapping[str, tuple[Structure, ...]] = {
-    "vllm": ("structured_outputs", "guided_grammar", "json_schema", "none"),
-    "llamacpp": ("grammar", "json_schema", "none"),
-    "sglang": ("ebnf", "json_schema", "none"),
-    "": ("json_schema", "none"),
-}
-JSON_HINT = "Answer with the program as JSON that follows the given schema; leave out nothing, use null."
 REJECTED = (400, 404, 415, 422, 501)  # of a request with a structure: try it without
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504)  # worth another try
 
@@ -232,7 +219,7 @@ class OpenAIPlanner:
         self.server = Server(self.settings, transport=transport, sleep=sleep)
         self._model = self.settings.model
         self._owner: str | None = None
-        self._structures: list[Structure] = []
+        self._structures: list[structure.Structure] = []
 
     def close(self) -> None:
         """Release the connection."""
@@ -255,7 +242,7 @@ class OpenAIPlanner:
             answer = self._answer(request)
             text = answer.text
             try:
-                text = self._program(answer.text, request)
+                text = structure.program_of(answer.text, self._structures[:1] == ["json_schema"], request)
                 parse(text)
             except ProgramError as error:
                 problem = str(error.problems[0] if error.problems else error)
@@ -267,21 +254,6 @@ class OpenAIPlanner:
             f"{self.settings.base}: model {self._model!r} wrote no program: {problem}; "
             f"it said {answer.text[:80]!r}"
         )
-
-    def _program(self, said: str, request: PlanRequest) -> str:
-        """The program's text in an answer: as text, in a fenced block, or as JSON.
-
-        Raises:
-            ProgramError: It is JSON, but no program.
-        """
-        if self._structures[:1] == ["json_schema"] and said.lstrip().startswith("{"):
-            try:
-                document = json.loads(said)
-            except (ValueError, RecursionError):
-                return program_in(said)
-            if isinstance(document, dict) and "task" in document:
-                return program_text(document, request.signatures)
-        return program_in(said)
 
     def _discover(self) -> None:
         """Ask once who serves which models."""
@@ -306,10 +278,8 @@ class OpenAIPlanner:
                 raise PlannerError(f"{where}: give one of the models it serves with --model: {names}")
             self._model = next(iter(models))
         self._owner = models.get(self._model, "")
-        if self.settings.structure != "auto":
-            self._structures = [self.settings.structure]
-        else:
-            self._structures = list(OFFERS.get(self._owner.lower(), OFFERS[""]))
+        wanted = self.settings.structure
+        self._structures = [wanted] if wanted != "auto" else structure.offered_by(self._owner)
 
     @property
     def native(self) -> bool:
@@ -327,31 +297,12 @@ class OpenAIPlanner:
             body |= wire.request_body(request)
             return self._read(*self.server.post("/chat/completions", body))
         chat = messages(request, self.settings.longest_side)
-        while len(self._structures) > 1:
-            status, document = self.server.post("/chat/completions", body | self._form(request, chat))
-            if status == 200 and not _is_error(document):
+        while True:
+            formed = body | structure.form(self._structures[0], request, chat)
+            status, document = self.server.post("/chat/completions", formed)
+            if len(self._structures) == 1 or (status == 200 and not _is_error(document)):
                 return self._read(status, document)
             self._structures.pop(0)  # the server does not take this form: remember, and go one down
-        return self._read(*self.server.post("/chat/completions", body | self._form(request, chat)))
-
-    def _form(self, request: PlanRequest, chat: list[dict[str, Any]]) -> dict[str, Any]:
-        """The messages, and how the answer is to be constrained."""
-        if self._structures[0] != "json_schema" or not request.signatures:
-            return {"messages": chat} | self._constraint(request)
-        hinted = {**chat[-1], "content": [*chat[-1]["content"], {"type": "text", "text": JSON_HINT}]}
-        return {"messages": [*chat[:-1], hinted]} | self._constraint(request)
-
-    def _constraint(self, request: PlanRequest) -> dict[str, Any]:
-        structure = self._structures[0]
-        if structure == "none" or not request.signatures:
-            return {}
-        if structure == "json_schema":
-            schema = {"name": "program", "strict": True, "schema": json_schema(request.signatures)}
-            return {"response_format": {"type": "json_schema", "json_schema": schema}}
-        grammar = gbnf(request.signatures)
-        if structure == "structured_outputs":
-            return {"structured_outputs": {"grammar": grammar}}
-        return {structure: grammar}
 
     def _read(self, status: int, document: Any) -> wire.Answer:
         where = f"{self.settings.base}/chat/completions"
