@@ -19,6 +19,8 @@ from embodied_agent.planners.goal import Goal
 from embodied_agent.planners.planner import Failure, Plan, Planner, PlanRequest
 from embodied_agent.primitives.arm import Arm
 from embodied_agent.primitives.context import Context
+from embodied_agent.primitives.grip import is_holding
+from embodied_agent.primitives.move import FURNITURE
 from embodied_agent.primitives.view import View
 from embodied_agent.program.check import check
 from embodied_agent.program.events import Event, Outcome
@@ -27,11 +29,13 @@ from embodied_agent.program.nodes import Program
 from embodied_agent.program.parse import parse
 from embodied_agent.program.reference import reference
 from embodied_agent.program.render import render
+from embodied_agent.program.repair import already_done, beginning_with, handled_first
 from embodied_agent.program.run import Budget, run
 from embodied_agent.robots.backend import Backend
 from embodied_agent.types import Command, Frame, JointTrajectory, Object, Status
 
 LONGEST_COMMAND = 2000  # characters
+SET_DOWN = "_set_down"  # the skill with which a repair begins that finds something else in the hand
 
 
 @dataclass(frozen=True)
@@ -183,11 +187,16 @@ class Agent:
                 if not going.failures or not going.events:
                     raise
                 return  # no repair came: the failure that was measured stands
+            done: frozenset[str] = frozenset()
+            variables: Mapping[str, Any] = {}
+            if before is not None:
+                done = already_done(program, *before)
+                variables = before[1].variables if done else {}
+                program = _hand_emptied(program, done, context, variables)
+                going.program = render(program)
             told.planned(program, plan)
             if not told.consent(program):
                 raise Cancelled("the person did not agree to the program")
-            done = _already_done(program, *before) if before is not None else frozenset()
-            variables = before[1].variables if before is not None and done else {}
             outcome = self._execute(going, program, context, told, done, variables)
             before = (program, outcome)
             going.verdict = outcome.verdict
@@ -313,18 +322,19 @@ def checked_command(command: Command) -> Command:
     return Command(text, command.points, command.camera)
 
 
-def _already_done(program: Program, last: Program, outcome: Outcome) -> frozenset[str]:
-    """Paths of the task's statements that the last program did and the repaired one repeats.
-
-    Only the part from the failed statement on is run again: units that were done stay done.
-    """
-    statements = outcome.path.split(".")
-    if len(statements) < 2 or not statements[1].split("[")[0].isdigit():
-        return frozenset()
-    count = int(statements[1].split("[")[0]) - 1
-    if program.task.body[:count] != last.task.body[:count]:
-        return frozenset()
-    return frozenset(statement.path for statement in program.task.body[:count])
+def _hand_emptied(
+    program: Program, done: frozenset[str], context: Context, variables: Mapping[str, Any]
+) -> Program:
+    """A repaired program that first puts down what the hand holds, unless it goes on with that very thing."""
+    if context.held is not None:
+        is_holding(context, context.held.object)  # what was lost on the way is noticed here
+    held = context.brought = context.held
+    if held is None or held.object.kind in FURNITURE:  # a handle is let go on the way home
+        return program
+    first = handled_first(program, done, tuple(library().skills))
+    known = variables.get(first.variable)
+    same = first.phrase == held.object.description if first.phrase else getattr(known, "id", "") == held.object.id
+    return program if same and first.skill in ("pick", "place") else beginning_with(program, SET_DOWN, len(done))
 
 
 def _failure(program: str, outcome: Outcome) -> Failure:

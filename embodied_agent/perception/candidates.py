@@ -23,6 +23,7 @@ PAIRS = 60  # best pairs kept
 OPENING_ROOM = 0.014  # [m] by which the fingers open wider than the thing
 LEAST_ROOM = 0.004  # [m]
 SUPPORT_ROOM = 0.004  # [m] between finger tips and what the thing stands on
+LEAST_HOLD = 0.004  # [m] of the fingers' middle below the top of a thing
 GRIP_DEPTH = 0.022  # [m] below the top of a thing at most, so that the palm stays clear
 RIM_DEPTH = 0.012  # [m] of the fingers' middle below a rim
 INNER_FLOOR = 0.006  # [m] thickness of a container's or plate's floor
@@ -69,7 +70,7 @@ def _height(item: Object, hand: Hand) -> float:
     bottom, top = bottom_of(item), top_of(item)
     lowest = bottom + hand.tip_depth + SUPPORT_ROOM
     middle = bottom + 0.5 * (top - bottom)
-    return float(min(max(middle, top - GRIP_DEPTH, lowest), max(top - 0.004, lowest)))
+    return float(min(max(middle, top - GRIP_DEPTH, lowest), max(top - LEAST_HOLD, lowest)))
 
 
 def from_box(item: Object, hand: Hand) -> Candidates:
@@ -92,7 +93,13 @@ def from_box(item: Object, hand: Hand) -> Candidates:
         options = [(item.pose.rotation[:, k], float(item.extent[k]), 1.0) for k in (0, 1)]
     for axis, width, normality in options:
         for tilt in TILTS:
-            rows.append((center, axis, _turned(down, axis, tilt), width, normality * np.cos(tilt)))
+            # The lower corner of a tilted finger reaches deeper than its tip.
+            reach = hand.tip_depth * np.cos(tilt) + hand.finger_breadth / 2 * abs(np.sin(tilt))
+            level = max(height, bottom_of(item) + reach + SUPPORT_ROOM)
+            if level > height and level > top_of(item) - LEAST_HOLD:
+                continue
+            middle = np.array([center[0], center[1], level])
+            rows.append((middle, axis, _turned(down, axis, tilt), width, normality * np.cos(tilt)))
     return _stack(rows, "box")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
+
 from embodied_agent.perception import articulation, states
 from embodied_agent.perception.geometry import voxel_centers
 from embodied_agent.primitives.context import Context
@@ -18,6 +20,7 @@ CLASP = 25.0  # [N] between the fingers on a handle
 LED_VOXEL = 0.01  # [m] between the points of a part that was led, as an obstacle
 OPENED = 0.15  # of the range: how well an opening that was asked for is met
 WIDE = 0.85  # from here on more open is as good
+STAYED = 0.01  # [m] a handle that moved less is where it was
 EXPLORE = 0.03  # [m] first pull at a handle, to learn how the part really moves
 SHUT = 0.006  # [m] pushed beyond the estimated closed position; contact ends it
 
@@ -109,6 +112,9 @@ def propose_lead_grasp(
     opening = _opening(context, part, joint)
     if not opening.ok:
         return opening
+    place, why = context.memory.get(f"no lead:{part.id}", (None, ""))
+    if place is not None and np.linalg.norm(place - handle.position) < STAYED:
+        return Result(ok=False, reason=why, evidence={"found_before": True})
     candidates = context.grasps(part, "handle", "front")
     tried = context.failed_grasps.setdefault(part.id, [])
     fresh = [grasp for grasp in candidates if all(differ(grasp, pose) for pose in tried)]
@@ -116,7 +122,9 @@ def propose_lead_grasp(
     around = context.obstacles(part, handle)
     plan, reason = plan_lead(context.arm, fresh or candidates, joint, amount, around, PREGRASP)
     if plan is None:
-        return Result(ok=False, reason=f"{part.description!r}: {reason}")
+        reason = f"{part.description!r}: {reason}"
+        context.memory[f"no lead:{part.id}"] = (handle.position, reason)  # as long as the handle stays there
+        return Result(ok=False, reason=reason)
     tried.append(plan.grasp.pose)
     context.intended = (part, plan.grasp)
     context.memory |= {"turn": plan.turn, "posture": (plan.grasp, plan.posture)}

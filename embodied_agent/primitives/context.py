@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embodied_agent.perception.grasps import propose
+from embodied_agent.perception.grasps import BEST, propose
 from embodied_agent.perception.hand import Hand
+from embodied_agent.primitives.far import Far
 from embodied_agent.types import Array, Command, Grasp, Object, Pose, Result
 
 if TYPE_CHECKING:  # signatures are needed where no simulator is installed
@@ -69,6 +70,8 @@ class Context:
     remarks: list[str] = field(default_factory=list)
     preferences: Preferences = field(default_factory=Preferences)
     led: dict[str, tuple[Object, Array]] = field(default_factory=dict)  # parts led away from where they were seen
+    far: dict[str, Far] = field(default_factory=dict)  # where things could not be put as they were held, by id
+    brought: Held | None = None  # what the hand held already when a repaired program began
     memory: dict[str, Any] = field(default_factory=dict)  # earlier readings, e.g. a knob's first angle
 
     @contextmanager
@@ -95,8 +98,8 @@ class Context:
         clouds = [cloud for seen, cloud in led if seen.id not in near_ids]
         return np.concatenate([self.view.obstacles(out), *clouds])
 
-    def grasps(self, item: Object, at: str, approach: str) -> list[Grasp]:
-        """Ranked grasps on a thing, free of what was seen around it."""
+    def grasps(self, item: Object, at: str, approach: str, best: int = BEST) -> list[Grasp]:
+        """At most `best` ranked grasps on a thing, free of what was seen around it."""
         handle = self.view.handle_of(item)
         near = [item] if handle is None else [item, handle]
         return propose(
@@ -107,6 +110,7 @@ class Context:
             obstacles=self.obstacles(*near),
             handle=handle,
             viewpoint=self.view.eye,
+            best=best,
         )
 
     def holds(self, item: Object) -> bool:

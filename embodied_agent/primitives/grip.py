@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from embodied_agent.primitives.context import Context, Held
-from embodied_agent.primitives.move import PREGRASP
+from embodied_agent.primitives.far import CANDIDATES, suited
+from embodied_agent.primitives.move import CLEARANCE, PREGRASP
 from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Type
 from embodied_agent.types import Grasp, Object, Pose, Result
@@ -32,7 +33,7 @@ def propose_grasp(
         return Result(ok=False, reason=f"the hand already holds {context.held.object.description!r}")
     wanted = at if at != "auto" else context.preferences.grasp_at
     tried = context.failed_grasps.setdefault(object.id, [])
-    candidates = context.grasps(object, wanted, context.preferences.approach)
+    candidates = _candidates(context, object, wanted)
     fresh = [g for g in candidates if all(differ(g, pose) for pose in tried)] or candidates
     evidence = {"candidates": len(candidates), "failed_before": len(tried)}
     if not fresh:
@@ -57,6 +58,17 @@ def propose_grasp(
             "position": grasp.pose.position.round(4).tolist(),
         },
     )
+
+
+def _candidates(context: Context, object: Object, at: str) -> list[Grasp]:
+    """Grasps, best first; where a thing could not be put as it was held, those that reach there."""
+    approach, far = context.preferences.approach, context.far.get(object.id)
+    if far is not None:
+        many = context.grasps(object, at, approach, best=CANDIDATES)
+        reaching = suited(context.arm, many, object, far, context.obstacles(object), CLEARANCE)
+        if reaching:
+            return reaching
+    return context.grasps(object, at, approach)
 
 
 @primitive(returns=Type.NONE, effect="grip", for_skills=True)

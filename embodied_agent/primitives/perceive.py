@@ -31,6 +31,10 @@ def find(context: Context, description: str) -> Result:
     Args:
         description: A noun phrase, e.g. "large red mug", "cube left of the bowl", "top drawer".
     """
+    brought = context.brought
+    if brought is not None and brought is context.held and brought.object.description == description:
+        # Before it was lifted this was what the phrase meant; of what is left it may mean another.
+        return Result(value=context.view.known(brought.object), evidence={"held": brought.object.id})
     found, grounding = context.view.find(description)
     evidence = {"description": description, "understood": grounding.words, "found": _measured(found)}
     if not found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from embodied_agent.perception.hand import Hand
 from embodied_agent.perception.relations import is_at, is_beside, is_inside, is_on
 from embodied_agent.perception.release import Holding, options
 from embodied_agent.primitives.context import HELD, Context
+from embodied_agent.primitives.far import far_from, outward_turn
 from embodied_agent.primitives.grip import RELEASE
 from embodied_agent.primitives.move import CLEARANCE
 from embodied_agent.primitives.registry import primitive
@@ -71,9 +72,18 @@ def propose_placement(
             return Result(ok=False, reason="nothing says where to put it")
     if not found.ok:
         return Result(ok=False, reason=found.reason, evidence=found.evidence)
-    chosen = Result(found.value.pose, evidence=found.evidence)
-    if context.held is not None:
+    chosen, held = Result(found.value.pose, evidence=found.evidence), context.held
+    if held is not None:
+        goal = next((target.id for target in (inside, on, beside) if target is not None), "a spot")
+        far = context.far.get(thing.id)
+        if far is not None and far.goal == goal and far.holds_for(held.tool_from_object):
+            return Result(ok=False, reason=far.reason, evidence={**found.evidence, "found_before": True})
         chosen = _servable(context, found.value, thing, yaw, inside or on)
+        if chosen.ok:
+            context.far.pop(thing.id, None)
+        elif chosen.value:
+            context.far[thing.id] = far_from(goal, chosen.value, held.tool_from_object, chosen.reason)
+            chosen = replace(chosen, value=None)
     if chosen.ok:
         context.memory[f"aim:{object.id}"] = Aim(inside, on, beside, side, chosen.value)
     return chosen
@@ -106,12 +116,16 @@ def is_placed(context: Context, object: Object) -> Result:
 def _servable(
     context: Context, place: placement.Placement, thing: Object, yaw: float, target: Object | None
 ) -> Result:
-    """The best of a placement's spots that the arm can serve without hitting anything."""
+    """The best of a placement's spots that the arm can serve without hitting anything.
+
+    Where there is none, `value` are the poses that hand and thing would have room for.
+    """
     held, gripper = context.held, context.arm.description.gripper
     assert held is not None
     width = min(gripper.max_width, held.width + RELEASE)
     holding = Holding(Hand.of(gripper), held.tool_from_object.inverse(), width)
     around = context.obstacles(thing)
+    yaw += outward_turn(place.pose @ held.tool_from_object.inverse(), place.pose.position)
     found = options(place.spots, holding, thing.extent, around, yaw=yaw, highest=place.highest)
     tried = context.memory.setdefault(f"placed:{thing.id}:{target.id if target else ''}", [])
     found.sort(key=lambda option: any(np.linalg.norm(option.pose.position - p) < TRIED for p in tried))
@@ -120,11 +134,12 @@ def _servable(
     evidence = {**place.evidence, "options": len(found)}
     if index is None:
         told = reason if found else "the hand would hit something at every place"
-        return Result(ok=False, reason=f"cannot put the {thing.kind} there: {told}", evidence=evidence)
+        wanted = tuple(option.pose for option in found)
+        return Result(wanted, ok=False, reason=f"cannot put the {thing.kind} there: {told}", evidence=evidence)
     chosen = found[index]
     tried.append(chosen.pose.position)
     context.memory[f"put:{thing.id}"] = np.array([*chosen.pose.position[:2], place.surface])
-    turn = _yaw(chosen.pose) - yaw
+    turn = _yaw(chosen.pose) - _yaw(place.pose)
     evidence |= {
         "option": index,
         "position": chosen.pose.position.round(4).tolist(),
@@ -132,6 +147,19 @@ def _servable(
         "turned": round(float(np.arctan2(np.sin(turn), np.cos(turn))), 2),
     }
     return Result(value=chosen.pose, evidence=evidence)
+
+
+@primitive(returns=Type.BOOLEAN, effect="compute", for_skills=True)
+def needs_other_grasp(context: Context, object: Object) -> Result:
+    """Whether a thing is held so that the arm cannot put it where it was to go.
+
+    Args:
+        object: The thing.
+    """
+    far = context.far.get(object.id)
+    if far is None or context.held is None or not context.holds(object):
+        return Result(value=False)
+    return Result(value=far.holds_for(context.held.tool_from_object), evidence={"because": far.reason})
 
 
 @primitive(returns=Type.POSE, effect="perceive")
@@ -142,7 +170,22 @@ def free_spot(context: Context) -> Result:
     near: tuple[Object, ...] = (held.object,) if held is not None else ()
     table = placement.Table(context.obstacles(*near), context.view.scene.table.offset)
     found = table.free_spot(extent)
-    return Result(found.value.pose, True, "", found.evidence) if found.ok else found
+    if not found.ok:
+        return found
+    place = found.value.pose.position
+    spot = Pose(np.array([place[0], place[1], context.view.scene.table.offset]))
+    return Result(spot, True, "", found.evidence)
+
+
+@primitive(returns=Type.POSE, effect="perceive", for_skills=True)
+def propose_rest(context: Context) -> Result:
+    """The pose on a free spot of the table that the centre of what is held should get."""
+    if context.held is None:
+        return Result(ok=False, reason="nothing is held that could be put down")
+    thing = context.held.object
+    yaw, table = _yaw(thing.pose), placement.Table(context.obstacles(thing), context.view.scene.table.offset)
+    found = table.free_spot(thing.extent, yaw=yaw)
+    return _servable(context, found.value, thing, yaw, None) if found.ok else found
 
 
 def _inside(context: Context, thing: Object, container: Object, yaw: float) -> Result:

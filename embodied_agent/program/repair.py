@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace as changed
 from typing import NamedTuple
 
 from embodied_agent.program import nodes
-from embodied_agent.program.events import parent_path
+from embodied_agent.program.events import Outcome, parent_path
 from embodied_agent.program.parse import parse
 from embodied_agent.program.render import render
 
@@ -21,6 +22,81 @@ class Repaired(NamedTuple):
 
     program: nodes.Program
     done: frozenset[str]
+
+
+class Handled(NamedTuple):
+    """What a skill is called for; "" where the text does not say.
+
+    Attributes:
+        skill: Its name.
+        variable: Its first argument.
+        phrase: What was given to `find` for that variable.
+    """
+
+    skill: str = ""
+    variable: str = ""
+    phrase: str = ""
+
+
+def already_done(program: nodes.Program, last: nodes.Program, outcome: Outcome) -> frozenset[str]:
+    """Paths of the task's statements that the last program did and the repaired one repeats.
+
+    Only the part from the failed statement on is run again: units that were done stay done.
+
+    Args:
+        program: The repaired program.
+        last: The program that failed; what `beginning_with` put into it does not count.
+        outcome: How it failed.
+    """
+    statements = outcome.path.split(".")
+    if len(statements) < 2 or not statements[1].split("[")[0].isdigit():
+        return frozenset()
+    before = last.task.body[: int(statements[1].split("[")[0]) - 1]
+    before = tuple(statement for statement in before if not _is_inserted(statement))
+    again = program.task.body[: len(before)]
+    return frozenset(statement.path for statement in again) if again == before else frozenset()
+
+
+def handled_first(program: nodes.Program, done: frozenset[str], skills: Collection[str]) -> Handled:
+    """What the first skill is about that a program calls, in textual order.
+
+    Args:
+        program: A checked program.
+        done: Paths of statements that will be skipped.
+        skills: Names of the skills.
+    """
+    phrases: dict[str, str] = {}
+    for statement in nodes.walk(program.task.body):
+        if isinstance(statement, nodes.Assign):
+            phrases[statement.name] = _phrase(statement.value)
+        skipped = any(f"{statement.path}.".startswith(f"{path}.") for path in done)
+        if isinstance(statement, nodes.Do) and statement.call.name in skills and not skipped:
+            call = statement.call
+            given = (*call.arguments, *(value for name, value in call.keywords if name == "object"))
+            variable = given[0].name if given and isinstance(given[0], nodes.Name) else ""
+            return Handled(call.name, variable, phrases.get(variable, ""))
+    return Handled()
+
+
+def beginning_with(program: nodes.Program, skill: str, after: int) -> nodes.Program:
+    """The program with a call of a skill without arguments after the task's first `after` statements."""
+    body = program.task.body
+    call = nodes.Do(nodes.Call(skill))
+    whole = nodes.Program(program.functions, changed(program.task, body=(*body[:after], call, *body[after:])))
+    return parse(render(whole))  # numbers lines and paths anew
+
+
+def _is_inserted(statement: nodes.Statement) -> bool:
+    return isinstance(statement, nodes.Do) and statement.call.name.startswith("_")
+
+
+def _phrase(value: nodes.Expression) -> str:
+    """The phrase of a `find("...")`, or ""."""
+    if not isinstance(value, nodes.Call) or value.name != "find":
+        return ""
+    given = (*value.arguments, *(argument for _, argument in value.keywords))
+    literal = given[0] if given else None
+    return literal.value if isinstance(literal, nodes.Literal) and isinstance(literal.value, str) else ""
 
 
 def repairable(program: nodes.Program, path: str, *, whole_unit: bool = False) -> str:

@@ -19,6 +19,8 @@ def place(
         side: With `beside`, on which side, as the robot sees it.
     """
     with retry(times=3):
+        if needs_other_grasp(object):
+            _set_down()
         if not is_holding(object):
             pick(object)
         spot = propose_placement(object, inside=inside, on=on, beside=beside, at=at, side=side)
@@ -30,3 +32,14 @@ def place(
         home()
         inspect(object)
         ensure(is_placed(object))
+
+
+def _set_down():
+    """Put what is held down on a free spot of the table."""
+    with retry(times=2):
+        spot = propose_rest()
+        move_over(spot)
+        lower_to(spot)
+        open_gripper()
+        retreat()
+        home()
