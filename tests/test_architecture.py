@@ -49,6 +49,7 @@ ADAPTERS = {
     "mcap": ("embodied_agent/ros/bag/",),
     "mcap_ros2": ("embodied_agent/ros/bag/",),
     "rclpy": ("embodied_agent/ros/", "embodied_agent/robots/ros2"),
+    "pytransform3d": ("embodied_agent/robots/ros2",),
 }
 
 

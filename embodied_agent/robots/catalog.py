@@ -13,6 +13,12 @@ from embodied_agent.robots.description import RobotDescription, load_robot
 BACKENDS: dict[str, str] = {
     "mujoco": "embodied_agent.robots.mujoco:MujocoBackend",
     "fake": "embodied_agent.robots.fake:FakeBackend",
+    "ros2": "embodied_agent.robots.ros2.backend:Ros2Backend",
+}
+REAL = ("ros2",)  # they find their world, and no scene is made for them
+REMEDIES = {
+    "mujoco": "pip install 'embodied-agent[mujoco]'",
+    "ros2": "source ROS 2 (. /opt/ros/$ROS_DISTRO/setup.sh), and pip install pytransform3d",
 }
 DRAWN = "tabletop"  # the scene name that means "draw one from the seed"
 
@@ -33,7 +39,7 @@ def resolve(name: str) -> type[Backend]:
         from embodied_agent.errors import MissingDependency
 
         raise MissingDependency(
-            f"back end '{name}' needs the package '{error.name}': pip install 'embodied-agent[mujoco]'"
+            f"back end '{name}' needs the package '{error.name}': {REMEDIES.get(name, '')}"
         ) from None
     return found
 
@@ -51,7 +57,8 @@ def make(
     Args:
         backend: Key of BACKENDS.
         robot: Name or file of a robot description, or the description.
-        scene: A `sim.scene.Scene`, a scene file or name, or "tabletop" to draw one from `seed`.
+        scene: A `sim.scene.Scene`, a scene file or name, or "tabletop" to draw one from `seed`;
+            without a meaning for those in REAL.
         seed: Draws the scene, and starts the sensors' noise.
         options: For the back end, e.g. `depth_noise=True`.
 
@@ -61,7 +68,9 @@ def make(
     """
     kind = resolve(backend)
     description = robot if isinstance(robot, RobotDescription) else load_robot(robot)
-    if isinstance(scene, str):
+    if backend in REAL:
+        scene = None
+    elif isinstance(scene, str):
         scene = scene_of(scene, seed)
     return kind(description, scene, seed=seed, **options)  # type: ignore[call-arg]
 

@@ -1,0 +1,151 @@
+"""The arm's and the gripper's controllers: what is asked of them, as goals."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from embodied_agent.errors import MissingDependency
+from embodied_agent.robots.description import RobotDescription
+from embodied_agent.robots.ros2 import messages
+from embodied_agent.robots.ros2.goals import Goal, GoalClient
+from embodied_agent.robots.ros2.interface import Ros2Interface
+from embodied_agent.robots.ros2.session import Session
+from embodied_agent.types import Array, JointTrajectory
+
+STILL = 0.01  # [rad/s]; a last velocity below is meant to be zero, and controllers insist on it
+HOLD = 0.1  # [s] in which a hold is reached
+
+
+def action_type(package: str, name: str) -> Any:
+    """An action type by name.
+
+    Raises:
+        MissingDependency: The package is not installed, or of a release without that action.
+    """
+    try:
+        return getattr(importlib.import_module(f"{package}.action"), name)
+    except (ImportError, AttributeError) as error:
+        hint = f"apt install ros-$ROS_DISTRO-{package.replace('_', '-')}"
+        raise MissingDependency(f"{package}/action/{name} is not available ({error}); {hint}") from None
+
+
+class _Controller:
+    """One action server with the name that people know it by."""
+
+    def __init__(self, session: Session, action: Any, name: str, changed: Callable[[], None]) -> None:
+        self.name = str(session.node.resolve_topic_name(name))
+        self.client = GoalClient(session.node, action, name, changed)
+        self._gone_since = 0.0
+
+    @property
+    def goal(self) -> Goal | None:
+        """The goal in flight; None if there is none."""
+        goal = self.client.goal
+        return None if goal is None or goal.over else goal
+
+    @property
+    def problem(self) -> str:
+        """Why no goal can be sent now; ""."""
+        return (
+            "" if self.client.ready else f"no action server at {self.name}: is the controller loaded and active?"
+        )
+
+    def gone(self, patience: float) -> bool:
+        """Whether the server has been away for longer than `patience` [s]; ask again and again."""
+        if self.client.ready:
+            self._gone_since = 0.0
+            return False
+        self._gone_since = self._gone_since or time.monotonic()
+        return time.monotonic() - self._gone_since > patience
+
+    def close(self) -> None:
+        """End the connections."""
+        self.client.close()
+
+
+class ArmController(_Controller):
+    """FollowJointTrajectory, with the tolerances of the robot's description."""
+
+    def __init__(
+        self,
+        session: Session,
+        description: RobotDescription,
+        interface: Ros2Interface,
+        changed: Callable[[], None],
+    ) -> None:
+        self._description, self._interface = description, interface
+        self._message = action_type("control_msgs", "FollowJointTrajectory")
+        self._tolerance: Any = getattr(importlib.import_module("control_msgs.msg"), "JointTolerance")  # noqa: B009
+        super().__init__(session, self._message, interface.trajectory_action, changed)
+
+    @property
+    def path_tolerance(self) -> float:
+        """Joint error on the way at which the controller stops [rad]."""
+        return self._interface.path_tolerance or self._description.safety.tracking_error
+
+    def send(self, trajectory: JointTrajectory) -> Goal:
+        """Follow a trajectory from now on."""
+        speeds = np.array(trajectory.velocities)
+        if np.abs(speeds[-1]).max() < STILL:
+            speeds[-1] = 0.0
+        names = self._description.joint_names
+        goal = self._message.Goal()
+        goal.trajectory = messages.to_trajectory(
+            JointTrajectory(trajectory.times, trajectory.positions, speeds), names
+        )
+        goal.path_tolerance = [self._tolerance(name=name, position=self.path_tolerance) for name in names]
+        if self._interface.goal_tolerance:
+            goal.goal_tolerance = [
+                self._tolerance(name=name, position=self._interface.goal_tolerance) for name in names
+            ]
+        goal.goal_time_tolerance = messages.to_duration(self._interface.goal_time_tolerance)
+        return self.client.send(goal)
+
+    def hold(self, positions: Array) -> Goal:
+        """Stay at joint positions [rad], (n,); replaces whatever runs."""
+        still = np.zeros((1, len(positions)))
+        return self.send(JointTrajectory(np.array([HOLD]), np.asarray(positions)[None], still))
+
+
+class HandController(_Controller):
+    """GripperCommand or ParallelGripperCommand."""
+
+    def __init__(
+        self,
+        session: Session,
+        description: RobotDescription,
+        interface: Ros2Interface,
+        changed: Callable[[], None],
+    ) -> None:
+        self._gripper, self._interface = description.gripper, interface
+        self._parallel = interface.gripper_action_type == "ParallelGripperCommand"
+        self._message = action_type("control_msgs", interface.gripper_action_type)
+        super().__init__(session, self._message, interface.gripper_action, changed)
+
+    def send(self, width: float, force: float) -> Goal:
+        """Move the pads to a width [m] with at most `force` [N] each."""
+        goal = self._message.Goal()
+        position = self._gripper.position_at(width)
+        effort = force * self._interface.gripper_effort_per_newton
+        if self._parallel:
+            goal.command = messages.to_joint_state(self._gripper.joints[:1], [position], (), [effort])
+        else:
+            goal.command.position, goal.command.max_effort = float(position), float(effort)
+        return self.client.send(goal)
+
+    def told_force(self, result: Any) -> float | None:
+        """Force of each pad [N] that a result tells, None where it tells none."""
+        if result is None:
+            return None
+        if self._parallel:
+            effort = float(result.state.effort[0]) if len(result.state.effort) else None
+        else:
+            effort = float(result.effort)
+        if effort is None or not np.isfinite(effort):
+            return None
+        return abs(effort) / self._interface.gripper_effort_per_newton

@@ -1,0 +1,114 @@
+"""Stopping: from any thread and from signal handlers, with a cancel first and a hold where none is confirmed."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from embodied_agent.robots.ros2.controllers import ArmController, HandController
+from embodied_agent.robots.ros2.goals import Goal
+from embodied_agent.robots.ros2.interface import Ros2Interface
+from embodied_agent.robots.ros2.sensors import Sensors
+from embodied_agent.robots.ros2.vigil import BREATH, Vigil
+
+REMEMBERED = 200  # stops
+JOIN = 2.0  # [s]
+
+
+@dataclass(frozen=True)
+class StopTime:
+    """How one stop went, by the monotonic clock.
+
+    Attributes:
+        asked: Moment of the request [s].
+        sent: From the request to the cancel's departure [s].
+        ended: From the request to the controller's answer that the goal is over [s]; None = none came.
+    """
+
+    asked: float
+    sent: float
+    ended: float | None
+
+
+class Halter:
+    """Ends the goals of an arm and its hand.
+
+    `stop` only puts a note in a queue that is safe to use from a signal handler; a thread that
+    does nothing else sends the cancels.
+    """
+
+    def __init__(
+        self, arm: ArmController, hand: HandController, sensors: Sensors, interface: Ros2Interface
+    ) -> None:
+        self._arm, self._hand, self._sensors, self._interface = arm, hand, sensors, interface
+        self.times: deque[StopTime] = deque(maxlen=REMEMBERED)
+        self._notes: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self._held: Goal | None = None  # the goal after which a hold was sent
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="ros2-halter", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cancel whatever runs, soon; returns at once."""
+        if self._notes.qsize() < REMEMBERED:
+            self._notes.put(time.monotonic())
+
+    def halt(self, goal: Goal, vigil: Vigil) -> str:
+        """Cancel a goal and wait until it is over; what to add to the reason, "" if it went well."""
+        return self._end(goal, vigil.since, vigil)
+
+    def close(self) -> None:
+        """Cancel whatever runs, and end the thread."""
+        self._closed = True
+        self._notes.put(time.monotonic())
+        self._thread.join(JOIN + 2 * self._interface.cancel_timeout)
+
+    def _work(self) -> None:
+        while not self._closed or not self._notes.empty():
+            asked = self._notes.get()
+            while not self._notes.empty():  # one stop is as good as many
+                self._notes.get()
+            goals = [goal for goal in (self._arm.goal, self._hand.goal) if goal is not None]
+            for goal in goals:
+                goal.cancel()
+            for goal in goals:
+                self._end(goal, asked, None)
+
+    def _end(self, goal: Goal, asked: float, vigil: Vigil | None) -> str:
+        goal.abandoned = True
+        limit = time.monotonic() + self._interface.cancel_timeout
+        goal.cancel()
+        while not goal.over and time.monotonic() < limit:
+            if vigil is not None:
+                vigil.look()
+            else:
+                time.sleep(BREATH / 4)
+            goal.cancel()
+        with self._lock:
+            self._note(goal, asked)
+            if goal.over:
+                return ""
+            if self._held is goal:
+                return f"; no confirmation within {self._interface.cancel_timeout:.2f} s, a hold was sent"
+            self._held = goal
+            state = self._sensors.newest()
+            if (
+                goal is not self._arm.goal
+                or state is None
+                or self._sensors.silence()
+                or not self._arm.client.ready
+            ):
+                return f"; its end was not confirmed within {self._interface.cancel_timeout:.2f} s"
+            self._arm.hold(state.positions)
+            return f"; no confirmation within {self._interface.cancel_timeout:.2f} s, a hold was sent"
+
+    def _note(self, goal: Goal, asked: float) -> None:
+        """Remember how long it took, once for each goal."""
+        if self.times and self.times[-1].asked == asked:
+            return
+        ended = goal.ended - asked if goal.over else None
+        self.times.append(StopTime(asked, max(0.0, goal.cancel_sent - asked), ended))
