@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,7 +29,8 @@ from embodied_agent.planners.planner import Plan, PlanRequest
 from embodied_agent.types import Detection, Frame, Grounding
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
+    from fastapi.responses import Response
 
 LOG = logging.getLogger(__name__)
 
@@ -115,91 +116,102 @@ def create_app(model: Served, limits: Limits | None = None, grammar: str = "") -
         MissingDependency: FastAPI is not installed.
     """
     try:
-        from fastapi import FastAPI, Request
-        from fastapi.responses import JSONResponse, Response, StreamingResponse
-        from starlette.concurrency import run_in_threadpool
+        from fastapi import FastAPI
     except ImportError:
         raise MissingDependency("serve needs FastAPI: pip install 'embodied_agent[mllm]'") from None
-    limits = limits or Limits()
-    turnstile = Turnstile(limits)
     app = FastAPI(title="embodied_agent", docs_url=None, redoc_url=None, openapi_url=None)
+    served = _Endpoints(model, limits or Limits(), grammar)
+    # Plain routes: the bodies are read with a limit, which FastAPI's own reading has not.
+    app.add_route("/health", served.health, methods=["GET"])
+    app.add_route("/v1/models", served.models, methods=["GET"])
+    app.add_route("/v1/chat/completions", served.chat, methods=["POST"])
+    app.add_route("/v1/ground", served.ground, methods=["POST"])
+    app.add_route("/v1/detect", served.detect, methods=["POST"])
+    app.add_exception_handler(404, served.not_found)
+    return app
 
-    def problem(status: int, message: str) -> Response:
-        kind = "invalid_request_error" if status < 500 else "server_error"
-        headers = {"Retry-After": "2"} if status == 503 else {}
-        return JSONResponse({"error": {"message": message, "type": kind, "code": status}}, status, headers)
 
-    async def answered(request: Request, work: Callable[[dict[str, Any]], Any]) -> Any:
-        """The result of `work` on the request's JSON, or a response that says what is wrong."""
+class _Endpoints:
+    """One method for each address."""
+
+    def __init__(self, model: Served, limits: Limits, grammar: str) -> None:
+        self._model, self._limits, self._grammar = model, limits, grammar
+        self._turnstile = Turnstile(limits)
+
+    async def health(self, request: Request) -> Response:
+        return _json({"status": "ok", "model": self._model.name})
+
+    async def models(self, request: Request) -> Response:
+        entry = {"id": self._model.name, "object": "model", "created": 0, "owned_by": wire.OWNER}
+        return _json({"object": "list", "data": [entry]})
+
+    async def chat(self, request: Request) -> Response:
+        return await self._answered(request, self._plan)
+
+    async def ground(self, request: Request) -> Response:
+        return await self._answered(request, self._ground)
+
+    async def detect(self, request: Request) -> Response:
+        return await self._answered(request, self._detect)
+
+    async def not_found(self, request: Request, error: Exception) -> Response:
+        return _problem(404, f"{request.url.path} does not exist; see /v1/models")
+
+    async def _answered(self, request: Request, work: Callable[[dict[str, Any]], Response]) -> Response:
+        """The answer of `work` to the request's JSON, or one that says what is wrong."""
+        from starlette.concurrency import run_in_threadpool
+
         try:
-            body = await _json_body(request.stream(), request.headers.get("content-length"), limits.max_body)
+            announced = request.headers.get("content-length")
+            body = await _json_body(request.stream(), announced, self._limits.max_body)
             return await run_in_threadpool(work, body)
         except TooLarge as error:
-            return problem(413, str(error))
+            return _problem(413, str(error))
         except Busy as error:
-            return problem(503, str(error))
+            return _problem(503, str(error))
         except BadInput as error:
-            return problem(400, str(error))
+            return _problem(400, str(error))
         except EmbodiedAgentError as error:
-            return problem(500, str(error))
+            return _problem(500, str(error))
         except Exception as error:
             LOG.exception("request failed")
-            return problem(500, f"the model failed: {type(error).__name__}")
+            return _problem(500, f"the model failed: {type(error).__name__}")
 
-    def plan(body: dict[str, Any]) -> Any:
-        request = replace(wire.read_request(body), grammar=grammar)
-        if body.get("model") not in (None, "", model.name):
-            raise BadInput(f"model {str(body.get('model'))[:80]!r} is not served here; the one is {model.name!r}")
-        with turnstile.turn():
+    def _plan(self, body: dict[str, Any]) -> Response:
+        from fastapi.responses import StreamingResponse
+
+        request, name = replace(wire.read_request(body), grammar=self._grammar), self._model.name
+        if body.get("model") not in (None, "", name):
+            raise BadInput(f"model {str(body.get('model'))[:80]!r} is not served here; the one is {name!r}")
+        with self._turnstile.turn():
             start = time.perf_counter()
-            result = model.plan(request)
-        return bool(body.get("stream")), _chat_document(model.name, result, time.perf_counter() - start)
-
-    def ground(body: dict[str, Any]) -> Any:
-        frame, phrase, points = _ground_request(body)
-        with turnstile.turn():
-            return wire.grounding_as_json(model.ground(frame, phrase, points))
-
-    def detect(body: dict[str, Any]) -> Any:
-        frame = _frame(body)
-        with turnstile.turn():
-            return {"detections": [wire.detection_as_json(found) for found in model.detect(frame)]}
-
-    async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok", "model": model.name})
-
-    async def models(request: Request) -> Response:
-        entry = {"id": model.name, "object": "model", "created": 0, "owned_by": wire.OWNER}
-        return JSONResponse({"object": "list", "data": [entry]})
-
-    async def chat(request: Request) -> Response:
-        result = await answered(request, plan)
-        if isinstance(result, Response):
-            return result
-        streamed, document = result
-        if streamed:
+            result = self._model.plan(request)
+        document = _chat_document(name, result, time.perf_counter() - start)
+        if body.get("stream"):
             return StreamingResponse(_as_stream(document), media_type="text/event-stream")
-        return JSONResponse(document)
+        return _json(document)
 
-    def simple(work: Callable[[dict[str, Any]], Any]) -> Callable[[Request], Any]:
-        async def route(request: Request) -> Response:
-            result = await answered(request, work)
-            return result if isinstance(result, Response) else JSONResponse(result)
+    def _ground(self, body: dict[str, Any]) -> Response:
+        frame, phrase, points = _ground_request(body)
+        with self._turnstile.turn():
+            return _json(wire.grounding_as_json(self._model.ground(frame, phrase, points)))
 
-        return route
+    def _detect(self, body: dict[str, Any]) -> Response:
+        frame = _frame(body)
+        with self._turnstile.turn():
+            return _json({"detections": [wire.detection_as_json(found) for found in self._model.detect(frame)]})
 
-    # Plain routes: the bodies are read with a limit, which FastAPI's own reading has not.
-    app.add_route("/health", health, methods=["GET"])
-    app.add_route("/v1/models", models, methods=["GET"])
-    app.add_route("/v1/chat/completions", chat, methods=["POST"])
-    app.add_route("/v1/ground", simple(ground), methods=["POST"])
-    app.add_route("/v1/detect", simple(detect), methods=["POST"])
 
-    @app.exception_handler(404)
-    async def not_found(request: Request, error: Exception) -> Response:
-        return problem(404, f"{request.url.path} does not exist; see /v1/models")
+def _json(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    from fastapi.responses import JSONResponse
 
-    return app
+    return JSONResponse(document, status, headers)
+
+
+def _problem(status: int, message: str) -> Response:
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    headers = {"Retry-After": "2"} if status == 503 else None
+    return _json({"error": {"message": message, "type": kind, "code": status}}, status, headers)
 
 
 class TooLarge(BadInput):
