@@ -21,6 +21,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
@@ -93,11 +94,12 @@ class AgentNode(LifecycleNode):
         self.create_service(CheckProgram, "~/check_program", self._on_check, callback_group=slow)
         self.create_service(PlanTask, "~/plan_task", self._on_plan, callback_group=slow)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self._diagnose, callback_group=MutuallyExclusiveCallbackGroup())
-        starting = MutuallyExclusiveCallbackGroup()
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock stops with its driver
+        telling, starting = MutuallyExclusiveCallbackGroup(), MutuallyExclusiveCallbackGroup()
+        self.create_timer(1.0, self._diagnose, callback_group=telling, clock=steady)
         if self.get_parameter("autostart").value:
             period = self.get_parameter("autostart_period").value
-            self._starter = self.create_timer(period, self._start, callback_group=starting)
+            self._starter = self.create_timer(period, self._start, callback_group=starting, clock=steady)
 
     # -- lifecycle ------------------------------------------------------------------------------
 
@@ -343,6 +345,8 @@ def spin(executor: Any, going: Callable[[], bool]) -> None:
         except ExternalShutdownException:
             return
         except Exception as error:
+            if type(error).__name__ == "InvalidHandle":  # what was destroyed had a message under way
+                continue
             rclpy.logging.get_logger("agent").error(f"a callback failed: {type(error).__name__}: {error}")
             time.sleep(0.01)  # no storm of errors
 

@@ -92,8 +92,10 @@ class Minds:
         self.call_off()
         if self._watch is not None:
             self._watch.join(timeout=5.0)
-        for part in (self.planner, self.grounder, *self._probes):
-            part.close()
+        self.planner.close()
+        self.grounder.close()
+        for probe in self._probes:
+            probe.close()
 
     def _watching(self) -> None:
         while not self._closing.wait(self._period):

@@ -12,6 +12,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from embodied_agent.errors import ConfigError
+from embodied_agent.robots.ros2.interface import Ros2Interface, load_interface
 
 AUDIT_NAME = "embodied_agent_audit.jsonl"
 
@@ -21,6 +22,7 @@ class Settings:
     """What the node was told, as plain values; see `ROWS` for each."""
 
     robot: str
+    interface: str
     planner: str
     planner_url: str
     model: str
@@ -68,17 +70,19 @@ class Row:
         name, default: As ROS tools show them; the default's type is the parameter's.
         meaning: One sentence, with the unit.
         low, high: Range of a number; both None for what has none.
+        fixed: It is read at the start alone: other parameters' defaults follow from it.
     """
 
     name: str
-    default: bool | int | float | str
+    default: Any
     meaning: str
     low: float | None = None
     high: float | None = None
+    fixed: bool = False
 
     def descriptor(self) -> Any:
         """The rcl_interfaces/ParameterDescriptor."""
-        described = ParameterDescriptor(name=self.name, description=self.meaning)
+        described = ParameterDescriptor(name=self.name, description=self.meaning, read_only=self.fixed)
         if self.low is None or self.high is None:
             return described
         if isinstance(self.default, int):
@@ -90,7 +94,8 @@ class Row:
 
 
 ROWS = (
-    Row("robot", "panda", "Robot: a name in configs/robots, or a YAML file"),
+    Row("robot", "panda", "Robot: a name in configs/robots, or a YAML file", fixed=True),
+    Row("interface", "", "Topics and actions: a name in configs/ros2, or a YAML file; empty = robot", fixed=True),
     Row("planner", "openai", "Planner over HTTP: a name in configs/planners, or a YAML file of planner openai"),
     Row("planner_url", "http://127.0.0.1:8000/v1", "Address of the model's OpenAI-compatible server"),
     Row("model", "", "Model that the server is asked for; empty takes the only one that it lists"),
@@ -115,20 +120,15 @@ ROWS = (
 
 
 def declare(node: Any) -> None:
-    """Declare every row on a node, with its range.
+    """Declare every row on a node, with its range; then the robot's interface, with its own defaults.
 
     Raises:
         ConfigError: A value from a file or the command line has the wrong type or is out of range.
     """
-    from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-
     for row in ROWS:
-        try:
-            node.declare_parameter(row.name, row.default, row.descriptor())
-        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            given = type(row.default).__name__
-            spread = "" if row.low is None else f" between {row.low:g} and {row.high:g}"
-            raise ConfigError(f"parameter '{row.name}' needs a {given}{spread} ({error})") from None
+        _declare(node, row)
+    for row in interface_rows(_loaded(node)):
+        _declare(node, row)
 
 
 def read(node: Any) -> Settings:
@@ -138,6 +138,38 @@ def read(node: Any) -> Settings:
         ConfigError: One of them cannot be used.
     """
     return Settings(**{row.name: node.get_parameter(row.name).value for row in ROWS})
+
+
+def read_interface(node: Any) -> Ros2Interface:
+    """Topics, actions and times of the robot, as the node has them now.
+
+    Raises:
+        ConfigError: One of them cannot be used.
+    """
+    loaded = _loaded(node)
+    names = [row.name for row in interface_rows(loaded)]
+    return loaded.with_values({name: node.get_parameter(name).value for name in names})
+
+
+def interface_rows(interface: Ros2Interface) -> list[Row]:
+    """The interface's own parameters."""
+    return [Row(item.name, item.default, item.meaning, item.low, item.high) for item in interface.parameters()]
+
+
+def _loaded(node: Any) -> Ros2Interface:
+    name = node.get_parameter("interface").value or node.get_parameter("robot").value
+    return load_interface(name)
+
+
+def _declare(node: Any, row: Row) -> None:
+    from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+
+    try:
+        node.declare_parameter(row.name, row.default, row.descriptor())
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        given = type(row.default).__name__
+        spread = "" if row.low is None else f" between {row.low:g} and {row.high:g}"
+        raise ConfigError(f"parameter '{row.name}' needs a {given}{spread} ({error})") from None
 
 
 def defaults() -> Mapping[str, bool | int | float | str]:

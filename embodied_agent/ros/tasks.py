@@ -10,6 +10,7 @@ from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from unique_identifier_msgs.msg import UUID
 from visualization_msgs.msg import MarkerArray
@@ -74,7 +75,9 @@ class Tasks:
             callback_group=ReentrantCallbackGroup(), goal_callback=self._judge, cancel_callback=self._cancel,
             result_timeout=KEPT,
         )  # fmt: skip
-        self._timer = node.create_timer(WATCH, self._watch, callback_group=MutuallyExclusiveCallbackGroup())
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock stops with its driver
+        group = MutuallyExclusiveCallbackGroup()
+        self._timer = node.create_timer(WATCH, self._watch, callback_group=group, clock=steady)
 
     # -- opened and closed by the lifecycle -------------------------------------------------
 

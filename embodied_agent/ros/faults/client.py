@@ -28,7 +28,7 @@ from visualization_msgs.msg import MarkerArray
 from embodied_agent.errors import RobotError
 from embodied_agent_interfaces.action import ExecuteTask
 from embodied_agent_interfaces.msg import Pixel, ProgramTree
-from embodied_agent_interfaces.srv import CheckProgram, PlanTask
+from embodied_agent_interfaces.srv import CheckProgram, LoadScene, PlanTask
 
 TRANSITIONS = {
     "configure": Transition.TRANSITION_CONFIGURE,
@@ -183,6 +183,17 @@ class Client:
         answer = self.call(SetParameters, f"{node}/set_parameters", request).results[0]
         if not answer.successful:
             raise RobotError(f"{node}: {name} = {value}: {answer.reason}")
+
+    def load_scene(self, text: str, seed: int = 0) -> None:
+        """Put another scene before the simulated robot.
+
+        Raises:
+            RobotError: The driver cannot.
+        """
+        request = LoadScene.Request(scene=text, seed=seed)
+        answer = self.call(LoadScene, f"{self._driver}/load_scene", request)
+        if not answer.success:
+            raise RobotError(f"load_scene: {answer.message}")
 
     # -- goals ----------------------------------------------------------------------------------
 

@@ -1,0 +1,297 @@
+"""The exercises: each breaks one thing on a running rig, and says what came of it in numbers.
+
+The short form of every exercise runs in the tests, the long form (50 moments, 200 goals) is the
+same function with another count. An exercise leaves the rig working, or raises.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from embodied_agent.errors import RobotError
+from embodied_agent.ros.faults.malformed import GOALS
+from embodied_agent.ros.faults.processes import wait_until
+from embodied_agent.ros.faults.rig import Rig, moving
+from embodied_agent_interfaces.action import ExecuteTask
+
+Result = ExecuteTask.Result
+Goal = ExecuteTask.Goal
+SOON = 60.0  # [s] for a goal to end after it was broken; machines are busy sometimes
+LATEST = 4.0  # [s] of motion in which a random moment lies
+LEAK = 0.15  # [MB] a goal that memory may grow by, once warm
+WARM = 10  # goals before memory is measured
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one exercise found.
+
+    Attributes:
+        name: Of the exercise.
+        problems: One sentence each; () = it went as it must.
+        numbers: What was measured.
+        sentences: What the node said of it.
+    """
+
+    name: str
+    problems: tuple[str, ...] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """It went as it must."""
+        return not self.problems
+
+
+Exercise = Callable[[Rig, int, random.Random], Finding]
+
+
+def model_killed(rig: Rig, count: int, chance: random.Random) -> Finding:
+    """Kill the model server while it writes a program; the goal ends without one, and the next is done."""
+    problems: list[str] = []
+    said: list[str] = []
+    took: list[float] = []
+    for _ in range(count):
+        sent = rig.client.send("think 30 seconds")
+        wait_until("planning", lambda sent=sent: "planning" in sent.phases, SOON)
+        time.sleep(chance.uniform(0.5, 2.0))
+        killed = time.monotonic()
+        rig.model.end(signal.SIGKILL)
+        result = sent.wait(SOON)
+        took.append(time.monotonic() - killed)
+        said.append(result.reason)
+        _demand(problems, result.outcome == Result.NO_PROGRAM and result.reason, f"outcome {result.outcome}")
+        wait_until("/diagnostics told of the model", lambda: rig.client.level("model") == 2, SOON)
+        rig.start_model()
+        wait_until("the model answered", lambda: rig.client.level("model") == 0, rig.patience)
+        after = rig.client.run("say here again")
+        _demand(problems, after.outcome == Result.DONE, f"afterwards: outcome {after.outcome}, {after.reason}")
+    return Finding("model killed", tuple(problems), {"ended_after_s": _spread(took)}, tuple(said))
+
+
+def driver_killed(rig: Rig, count: int, chance: random.Random) -> Finding:
+    """Kill the driver while the arm moves; the goal ends with the reason, and the node goes on with the next."""
+    problems: list[str] = []
+    said: list[str] = []
+    took: list[float] = []
+    for _ in range(count):
+        sent = moving(rig)
+        time.sleep(chance.uniform(0.0, 1.0))
+        killed = time.monotonic()
+        rig.driver.end(signal.SIGKILL)
+        result = sent.wait(SOON)
+        took.append(time.monotonic() - killed)
+        said.append(f"{result.outcome}: {result.reason}")
+        broken = (Result.STOPPED, Result.ROBOT_FAULT, Result.FAILED)
+        _demand(problems, result.outcome in broken and result.reason, f"outcome {result.outcome}: {result.reason}")
+        wait_until("/diagnostics told of the joints", lambda: rig.client.level("joint states") != 0, SOON)
+        rig.restore()
+    return Finding("driver killed", tuple(problems), {"ended_after_s": _spread(took)}, tuple(said))
+
+
+def _silent(switch: str, row: str) -> Exercise:
+    def exercise(rig: Rig, count: int, chance: random.Random) -> Finding:
+        problems: list[str] = []
+        said: list[str] = []
+        took: list[float] = []
+        for _ in range(count):
+            sent = moving(rig)
+            time.sleep(chance.uniform(0.0, 1.0))
+            began = time.monotonic()
+            rig.client.set_fault(f"fault.{switch}", True)
+            result = sent.wait(SOON)
+            took.append(time.monotonic() - began)
+            said.append(f"{result.outcome}: {result.reason}")
+            _demand(problems, result.outcome != Result.DONE and result.reason, f"outcome {result.outcome}")
+            wait_until(f"/diagnostics told of {row}", lambda: rig.client.level(row) not in (0, None), SOON)
+            said.append(rig.client.sentence(row))
+            rig.restore()
+        return Finding(switch.replace("_", " "), tuple(problems), {"ended_after_s": _spread(took)}, tuple(said))
+
+    return exercise
+
+
+def cancel_at_random(rig: Rig, count: int, chance: random.Random) -> Finding:
+    """Cancel a goal at random moments of a motion, and measure how long the arm still moves."""
+
+    def end(sent: Any) -> float:
+        return rig.client.cancel(sent)
+
+    return _ended_at_random(rig, count, chance, "cancelled at random", end, Result.CANCELLED)
+
+
+def stop_at_random(rig: Rig, count: int, chance: random.Random) -> Finding:
+    """Stop at random moments of a motion, by topic and by service in turn; the arm is held until ~/reset."""
+    turn = [False]
+
+    def end(sent: Any) -> float:
+        turn[0] = not turn[0]
+        requested = time.monotonic()
+        if turn[0]:
+            rig.client.stop_by_topic()
+        else:
+            rig.client.trigger("stop")
+        return requested
+
+    return _ended_at_random(rig, count, chance, "stopped at random", end, Result.STOPPED)
+
+
+def _ended_at_random(
+    rig: Rig, count: int, chance: random.Random, name: str, end: Callable[[Any], float], outcome: int
+) -> Finding:
+    problems: list[str] = []
+    rests: list[float] = []
+    own: list[float] = []
+    for number in range(count):
+        sent = moving(rig)
+        time.sleep(chance.uniform(0.0, LATEST))
+        speed = rig.client.speed()
+        requested = end(sent)
+        rest = rig.client.rest_after(requested)
+        result = sent.wait(SOON)
+        if rest is None:
+            problems.append(f"{number}: the arm did not come to rest")
+        elif speed > 0.02:
+            rests.append(rest)
+        _demand(problems, result.outcome == outcome, f"{number}: outcome {result.outcome}: {result.reason}")
+        own += [float(row.value) for row in result.timings if row.key == "stop_s" and speed > 0.02]
+        if outcome == Result.STOPPED:
+            refused = rig.client.send("go home")
+            _demand(problems, not refused.accepted, f"{number}: a held arm took a goal")
+        rig.restore()
+    numbers = {"moving": len(rests), "request_to_rest_s": _spread(rests), "as_the_node_measured_s": _spread(own)}
+    return Finding(name, tuple(problems), numbers)
+
+
+def malformed_goals(rig: Rig, count: int, chance: random.Random) -> Finding:
+    """Goals that cannot be used: each is refused or INVALID with a reason, and none moves the arm."""
+    problems: list[str] = []
+    said: list[str] = []
+    for name, options in GOALS.items():
+        sent = rig.client.send(**options)
+        if not sent.accepted:
+            said.append(f"{name}: refused")
+            continue
+        result = sent.wait(SOON)
+        said.append(f"{name}: {result.reason}")
+        _demand(problems, result.outcome == Result.INVALID and result.reason, f"{name}: outcome {result.outcome}")
+    after = rig.client.run("say still here")
+    _demand(problems, after.outcome == Result.DONE, f"afterwards: outcome {after.outcome}, {after.reason}")
+    return Finding("malformed goals", tuple(problems), {"kinds": len(GOALS)}, tuple(said))
+
+
+def many_goals(rig: Rig, count: int, chance: random.Random) -> Finding:
+    """Goals in a row; memory and threads of the node stay flat after the first few."""
+    problems: list[str] = []
+    readings: list[tuple[float, int]] = []
+    for number in range(WARM + count):
+        result = rig.client.run(chance.choice(("say hello", "go home", "wait 0.05 seconds", "refuse")))
+        good = result.outcome in (Result.DONE, Result.REFUSED)
+        _demand(problems, good, f"goal {number}: outcome {result.outcome}, {result.reason}")
+        if number >= WARM - 1:
+            readings.append(rig.agent.usage())
+    grown = readings[-1][0] - readings[0][0]
+    threads = readings[-1][1] - readings[0][1]
+    _demand(problems, grown < LEAK * count + 5.0, f"memory grew by {grown:.1f} MB over {count} goals")
+    _demand(problems, threads <= 2, f"{threads} more threads after {count} goals")
+    numbers = {
+        "goals": count,
+        "memory_mb": [round(readings[0][0], 1), round(readings[-1][0], 1)],
+        "threads": [readings[0][1], readings[-1][1]],
+    }
+    return Finding("many goals", tuple(problems), numbers)
+
+
+def signals(rig: Rig, count: int, chance: random.Random) -> Finding:
+    """SIGINT and SIGTERM to node and driver while the arm moves: clean exit, and all comes back."""
+    problems: list[str] = []
+    took: dict[str, float] = {}
+    for _ in range(count):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            sent = moving(rig)
+            requested = time.monotonic()
+            rig.agent.send(number)
+            rest = rig.client.rest_after(requested, patience=20.0)
+            code = rig.agent.end(number, patience=30.0)
+            took[f"agent {number.name}"] = round(time.monotonic() - requested, 2)
+            took[f"agent {number.name} to rest"] = -1.0 if rest is None else round(rest, 3)
+            _demand(problems, code in (0, 130), f"the node ended with {code} on {number.name}")
+            _demand(problems, rest is not None, f"the arm did not come to rest on {number.name} to the node")
+            sent.done.set()
+            rig.client.diagnostics.clear()
+            rig.start_agent()
+            rig.wait_active()
+            rig.restore()
+            requested = time.monotonic()
+            code = rig.driver.end(number, patience=30.0)
+            took[f"driver {number.name}"] = round(time.monotonic() - requested, 2)
+            _demand(problems, code in (0, 130), f"the driver ended with {code} on {number.name}")
+            rig.restore()
+    return Finding("signals", tuple(problems), took)
+
+
+EXERCISES: Mapping[str, Exercise] = {
+    "model_killed": model_killed,
+    "driver_killed": driver_killed,
+    "camera_silent": _silent("camera_silent", "camera overhead"),
+    "joint_states_silent": _silent("joint_states_silent", "joint states"),
+    "tf_silent": _silent("tf_silent", "transforms"),
+    "controller_down": _silent("controller_down", "controllers"),
+    "cancel_at_random": cancel_at_random,
+    "stop_at_random": stop_at_random,
+    "malformed_goals": malformed_goals,
+    "many_goals": many_goals,
+    "signals": signals,
+}
+# What the issue asks for: so often each exercise is done in its long form.
+LONG: Mapping[str, int] = {
+    "model_killed": 10,
+    "driver_killed": 10,
+    "camera_silent": 10,
+    "joint_states_silent": 10,
+    "tf_silent": 10,
+    "controller_down": 10,
+    "cancel_at_random": 50,
+    "stop_at_random": 50,
+    "malformed_goals": 1,
+    "many_goals": 200,
+    "signals": 5,
+}
+
+
+def exercise(rig: Rig, name: str, count: int, seed: int = 0) -> Finding:
+    """Do one exercise; one that breaks off is a finding with that as its problem.
+
+    Args:
+        rig: A working rig.
+        name: Key of EXERCISES.
+        count: Moments, goals, or rounds.
+        seed: Of the random moments.
+    """
+    try:
+        return EXERCISES[name](rig, count, random.Random(seed))
+    except RobotError as error:
+        return Finding(name, (f"broke off: {error}",))
+
+
+def _demand(problems: list[str], holds: Any, problem: str) -> None:
+    if not holds:
+        problems.append(problem)
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    """Smallest, middle, and largest."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    return {
+        "min": round(ordered[0], 4),
+        "median": round(ordered[len(ordered) // 2], 4),
+        "max": round(ordered[-1], 4),
+    }
