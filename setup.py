@@ -38,6 +38,12 @@ MLLM = [
     "fastapi>=0.115,<1",  # serve: the OpenAI-compatible endpoint
     "uvicorn>=0.30,<1",  # serve: the HTTP server
 ]
+# Beside ROS 2 itself, which comes from apt on a robot; for tests see tests/ros_packages/requirements.txt.
+ROS = [
+    "pytransform3d>=3.5,<4",  # the tree of transforms, where tf2_ros is not installed
+    "mcap>=1.1,<2",  # bags that standard tools read
+    "mcap-ros2-support>=0.5,<1",  # ROS messages in them
+]
 BENCH = [
     "matplotlib>=3.8,<4",  # plots in the reports
     "psutil>=5.9,<8",  # memory of worker processes
@@ -90,9 +96,17 @@ setup(
     extras_require={
         "mujoco": MUJOCO,
         "mllm": MLLM,
+        "ros": ROS,
         "bench": MUJOCO + MLLM + BENCH,
         "dev": DEV,
     },
-    entry_points={"console_scripts": ["embodied-agent = embodied_agent.cli:entry"]},
+    entry_points={
+        "console_scripts": [
+            "embodied-agent = embodied_agent.cli:entry",
+            # For `ros2 run embodied_agent ...` and launch files; setup.cfg puts them where ROS looks.
+            "agent_node = embodied_agent.ros.agent_node:main",
+            "sim_driver = embodied_agent.ros.driver.node:main",
+        ]
+    },
     zip_safe=False,
 )

@@ -48,12 +48,13 @@ def config_dir() -> Path:
     Raises:
         ConfigError: Neither exists.
     """
-    checkout = Path(__file__).resolve().parents[1] / "configs"
-    installed = Path(sys.prefix) / "share" / "embodied_agent" / "configs"
-    for folder in (checkout, installed):
+    code = Path(__file__).resolve()
+    # Beside the code in a checkout; else under the prefix that pip, or colcon, installed to.
+    prefixes = (Path(sys.prefix), *code.parents[1:])
+    for folder in (code.parents[1] / "configs", *(prefix / "share/embodied_agent/configs" for prefix in prefixes)):
         if folder.is_dir():
             return folder
-    raise ConfigError(f"no configuration folder: neither {checkout} nor {installed} exists; reinstall")
+    raise ConfigError(f"no configuration folder beside {code.parent} or under {sys.prefix}/share; reinstall")
 
 
 def config_names(kind: str) -> tuple[str, ...]:
