@@ -55,7 +55,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, kind: str, between: float, *program
 
     def made(*arguments: Any) -> Context:
         context = Context(*arguments)
-        cloud = np.random.default_rng(0).uniform(-0.02, 0.02, (200, 3)) + [0.4, 0.1, 0.2]
+        cloud = np.random.default_rng(0).uniform(-0.02, 0.02, (200, 3)) + np.array([0.4, 0.1, 0.2])
         thing = Object(
             "cube-1", "red cube", kind, "red", Pose(cloud.mean(axis=0)), np.full(3, 0.04), cloud, 1.0, 0.0
         )
