@@ -43,11 +43,10 @@ def generate_launch_description():
     return LaunchDescription(
         [
             *[DeclareLaunchArgument(name, default_value=d, description=m) for name, (d, m) in ARGUMENTS.items()],
-            # Off-screen rendering, and images through shared memory; what the caller has set stays.
+            # Images through shared memory; what the caller has set stays.
             *[
                 SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=value))
                 for name, value in (
-                    ("MUJOCO_GL", "egl"),
                     ("FASTDDS_DEFAULT_PROFILES_FILE", profile),
                     ("FASTRTPS_DEFAULT_PROFILES_FILE", profile),  # as Humble calls it
                 )
