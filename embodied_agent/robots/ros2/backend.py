@@ -8,7 +8,6 @@ driver does: subscriptions and clients persist, and each command looks anew.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,7 +44,7 @@ class Ros2Backend(Backend):
         scene: Ignored: the world is what it is.
         seed: Ignored: nothing is random here.
         interface: Names and times, or the name or file of them; by default those of the robot's name.
-        node: A node to live on, which its owner spins; None makes one.
+        beside: A node whose context, namespace and clock to share; None makes a context.
         namespace, use_sim_time, arguments: Of the own node; see Session.
         wait: Longest wait for joints, cameras, transforms and controllers to be there [s]; 0 does not
             look: `problems` and every command do.
@@ -62,7 +61,7 @@ class Ros2Backend(Backend):
         *,
         seed: int = 0,
         interface: Ros2Interface | str | None = None,
-        node: Any = None,
+        beside: Any = None,
         namespace: str = "",
         use_sim_time: bool = False,
         arguments: list[str] | None = None,
@@ -72,7 +71,7 @@ class Ros2Backend(Backend):
         if not isinstance(interface, Ros2Interface):
             interface = load_interface(description.name if interface is None else interface)
         self.interface = interface
-        self._session = Session(namespace=namespace, use_sim_time=use_sim_time, node=node, arguments=arguments)
+        self._session = Session(namespace=namespace, use_sim_time=use_sim_time, beside=beside, arguments=arguments)
         self._closed = False
         self._stops = 0
         self._busy = threading.Lock()
@@ -161,7 +160,7 @@ class Ros2Backend(Backend):
                 self._run(goal, self._hand, vigil, self.interface.grip_timeout, None)
                 self._sensors.told_force = self._hand.told_force(goal.result)
                 ended = self.now()
-                while not vigil.reason and vigil.state.stamp < ended and self.now() < ended + 0.5:
+                while not vigil.reason and vigil.state.stamp < ended:  # silence ends this, too
                     vigil.breathe()
             reason = vigil.reason
             if goal.ending is not None and not reason:
@@ -240,11 +239,11 @@ class Ros2Backend(Backend):
 
     def _missing(self, controller: ArmController | HandController, vigil: Vigil) -> str:
         """Why no goal can be sent, after a wait for the server; "" if one can."""
-        deadline = time.monotonic() + self.interface.server_timeout
+        deadline = self._sensors.deadline(self.interface.server_timeout)
         while problem := controller.problem:
             if not vigil.breathe(watching=False):
                 return vigil.reason
-            if time.monotonic() > deadline:
+            if deadline.over:
                 return f"{problem} Waited {self.interface.server_timeout:.1f} s"
         return ""
 
@@ -267,11 +266,11 @@ class Ros2Backend(Backend):
     ) -> None:
         """Wait for the end of a goal; vigil.reason says why it was cut short."""
         if self._accepted(goal, controller, vigil, track):
-            deadline = self.now() + patience + self.interface.result_timeout
+            deadline = self._sensors.deadline(patience + self.interface.result_timeout)
             while not goal.over and vigil.breathe():
                 if track is not None:
                     track.note(vigil.state, goal.feedback)
-                if self.now() > deadline:
+                if deadline.over:
                     waited = patience + self.interface.result_timeout
                     vigil.give_up(f"the controller {controller.name} gave no result within {waited:.1f} s")
                 elif controller.gone(GONE):
@@ -287,22 +286,22 @@ class Ros2Backend(Backend):
     ) -> bool:
         """Wait until the controller took the goal; False where it did not, or something is wrong."""
         limit, asked = self.interface.accept_timeout, False
+        half, whole = self._sensors.deadline(limit / 2), self._sensors.deadline(limit)
         while not goal.accepted and not goal.over:
             # Before that the arm rests, and a watch that compares it with the path would be misled.
             if not vigil.breathe(watching=track is not None and track.moved(vigil.state)):
                 return False
-            waited = time.monotonic() - goal.sent
-            if waited > limit / 2 and not asked:
+            if half.over and not asked:
                 asked = True
                 goal.ask_result()  # an answer can be lost; this one cannot be mistaken
-            if waited > limit:
+            if whole.over:
                 return vigil.give_up(f"the controller {controller.name} did not answer within {limit:.1f} s")
         return goal.accepted
 
     def _settle(self, vigil: Vigil, target: Any) -> None:
         """Let the arm come to rest at the end of its path."""
-        deadline = self.now() + self.interface.settle_timeout
-        while self.now() < deadline:
+        deadline = self._sensors.deadline(self.interface.settle_timeout)
+        while not deadline.over:
             error = float(np.abs(target - vigil.state.positions).max())
             if error < REST_ERROR and float(np.abs(vigil.state.velocities).max()) < REST_SPEED:
                 return

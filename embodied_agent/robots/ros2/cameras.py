@@ -15,7 +15,7 @@ from embodied_agent.robots.ros2.interface import Ros2Interface
 from embodied_agent.robots.ros2.rectify import rectified
 from embodied_agent.robots.ros2.sensors import JUMP, Meter, sensor_qos
 from embodied_agent.robots.ros2.session import Session
-from embodied_agent.robots.ros2.transforms import Transforms
+from embodied_agent.robots.ros2.transforms import WAIT, Transforms
 from embodied_agent.types import Frame
 
 KEPT = 4  # messages of each topic; colour and depth of one exposure come apart by less
@@ -81,10 +81,12 @@ class CameraStream:
         Raises:
             CameraError: None came in time, or it cannot be used; the sentence names the topic.
         """
+        deadline = self._session.deadline(self._interface.image_timeout, self._interface.clock_timeout)
         with self._changed:
-            parts = self._changed.wait_for(lambda: self._match(since), self._interface.image_timeout)
-            if not parts:
-                raise CameraError(self._missing(since))
+            while not (parts := self._match(since)):
+                if deadline.over:
+                    raise CameraError(self._missing(since))
+                self._changed.wait(WAIT)
         return self._frame(*parts)
 
     def _hear(self, part: str, message: Any) -> None:
@@ -121,9 +123,8 @@ class CameraStream:
                     told = f"{self.topics[INFO]} says {intrinsics.width}x{intrinsics.height}"
                     raise CameraError(f"{self.topics[part]} is {width}x{height}, {told}")
             frame = color.header.frame_id.lstrip("/") or self.frame
-            pose = self._transforms.lookup(
-                self._interface.world_frame, frame, stamp, timeout=self._interface.tf_timeout
-            )
+            deadline = self._session.deadline(self._interface.tf_timeout, self._interface.clock_timeout)
+            pose = self._transforms.lookup(self._interface.world_frame, frame, stamp, late=lambda: deadline.over)
         except RobotError as error:
             raise CameraError(f"camera '{self.name}': {error}") from None
         return Frame(rgb, metres, messages.camera_of(intrinsics, self.name, pose), stamp)

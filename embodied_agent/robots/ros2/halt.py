@@ -80,9 +80,9 @@ class Halter:
 
     def _end(self, goal: Goal, asked: float, vigil: Vigil | None) -> str:
         goal.abandoned = True
-        limit = time.monotonic() + self._interface.cancel_timeout
+        deadline = self._sensors.deadline(self._interface.cancel_timeout)
         goal.cancel()
-        while not goal.over and time.monotonic() < limit:
+        while not goal.over and not deadline.over:
             if vigil is not None:
                 vigil.look()
             else:

@@ -20,8 +20,8 @@ from embodied_agent.errors import RobotError
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.robots.ros2 import messages
 from embodied_agent.robots.ros2.interface import Ros2Interface
-from embodied_agent.robots.ros2.session import Session
-from embodied_agent.robots.ros2.transforms import Transforms
+from embodied_agent.robots.ros2.session import Deadline, Session
+from embodied_agent.robots.ros2.transforms import WAIT, Transforms
 from embodied_agent.types import Array, RobotState
 
 BACKLOG = 8  # readings that a slow watch may lag behind; older ones are left out
@@ -130,10 +130,17 @@ class Sensors:
         Raises:
             RobotError: None came in time.
         """
+        deadline = self.deadline(timeout)
         with self._changed:
-            if not self._changed.wait_for(lambda: bool(self._recent) and not self.silence(), timeout):
-                raise RobotError(self._no_reading(timeout))
+            while not self._recent or self.silence():
+                if deadline.over:
+                    raise RobotError(self._no_reading(timeout))
+                self._changed.wait(WAIT)
             return _copy(self._recent[-1])
+
+    def deadline(self, seconds: float) -> Deadline:
+        """Patience of so many seconds, see Session.deadline."""
+        return self._session.deadline(seconds, self._interface.clock_timeout)
 
     def _no_reading(self, waited: float) -> str:
         topic = self._session.node.resolve_topic_name(self._interface.joint_states)

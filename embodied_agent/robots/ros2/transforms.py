@@ -6,7 +6,7 @@ import itertools
 import threading
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ HISTORY = 512  # readings of each frame: 5 s at 100 Hz
 KEPT = 10.0  # [s] that a reading is kept
 JUMP = 1.0  # [s] by which a clock goes back when it starts over
 FRAMES = 1000  # more are a mistake
+WAIT = 0.02  # [s] between two looks at a buffer in which nothing changes
 MAX_GAP = 1.0  # [s] between two readings of a frame across which its motion is not guessed
 
 
@@ -136,34 +137,28 @@ class Transforms:
             chain.append(self._edges[chain[-1]].parent)
         return chain
 
-    def lookup(self, target: str, source: str, stamp: float | None = None, *, timeout: float = 0.0) -> Pose:
+    def lookup(
+        self, target: str, source: str, stamp: float | None = None, *, late: Callable[[], bool] = lambda: True
+    ) -> Pose:
         """Where `source` is in `target`: target_from_source.
 
         Args:
             target, source: Frames.
             stamp: ROS time [s]; None takes the newest of each frame between the two.
-            timeout: Longest wait, by the wall clock, for transforms that are not there yet [s].
+            late: Asked while the transforms are not there yet; true ends the wait for them.
 
         Raises:
             TransformError: Unknown frames, no connection, or no reading at that time. Nothing is
                 extrapolated.
         """
-        problem: TransformError | None = None
-
-        def found() -> Pose | None:
-            nonlocal problem
-            try:
-                return self._lookup(target, source, stamp)
-            except NotYet as error:
-                problem = error
-                return None
-
-        with self._changed:
-            pose = self._changed.wait_for(found, timeout)
-            if pose is None:
-                waited = f" after {timeout:.2f} s of waiting" if timeout > 0 else ""
-                raise TransformError(f"{problem}{waited}")
-            return pose
+        while True:
+            with self._changed:
+                try:
+                    return self._lookup(target, source, stamp)
+                except NotYet:
+                    if late():
+                        raise
+                self._changed.wait(WAIT)
 
     def _lookup(self, target: str, source: str, stamp: float | None) -> Pose:
         if target == source:
