@@ -9,9 +9,9 @@ import numpy as np
 
 from embodied_agent.perception.geometry import yaw_rotation
 from embodied_agent.perception.hand import Hand
+from embodied_agent.perception.spots import RELEASE, Spot
 from embodied_agent.types import Array, Pose, quaternion_from_rotation
 
-RELEASE = 0.006  # [m] a thing is let go this far above what it will stand on
 STEP = 0.008  # [m] between heights tried
 HITS = 1  # more measured points inside the hand, or the thing, are a collision
 ROOM = 0.006  # [m] around the fingers: a wall is known no better, and a thing sits askew in the hand
@@ -27,21 +27,6 @@ OPTIONS = 36
 SAME_SPOT = 3  # turns of the hand kept at one spot; what is out of reach so is so in any turn
 SPACING = 0.012  # [m] and
 TURN_SPACING = 0.3  # [rad] between options
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A place that a thing could be put at.
-
-    Attributes:
-        center: Of the thing, seen from above [m], (2,).
-        surface: Height of what it would stand on [m].
-        cost: How much worse than the best it is [m], for other reasons than its height of fall.
-    """
-
-    center: Array
-    surface: float
-    cost: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from embodied_agent.perception import placement
 from embodied_agent.perception.hand import Hand
 from embodied_agent.perception.relations import is_at, is_beside, is_inside, is_on
 from embodied_agent.perception.release import Holding, options
+from embodied_agent.perception.spots import Placement
+from embodied_agent.perception.table import Table
 from embodied_agent.primitives.context import HELD, Context
 from embodied_agent.primitives.far import far_from, outward_turn
 from embodied_agent.primitives.grip import RELEASE
@@ -63,7 +65,7 @@ def propose_placement(
         standing = [x for x in view.near(support) if x.id != thing.id and is_on(x, support).value]
         found = placement.on(support, extent, contents=standing, yaw=yaw)
     else:
-        table = placement.Table(context.obstacles(thing), view.scene.table.offset)
+        table = Table(context.obstacles(thing), view.scene.table.offset)
         if beside is not None:
             found = table.beside(view.known(beside), extent, side=side, yaw=yaw)
         elif at is not None:
@@ -113,9 +115,7 @@ def is_placed(context: Context, object: Object) -> Result:
     return is_at(thing, aim.spot.position, now=view.now)
 
 
-def _servable(
-    context: Context, place: placement.Placement, thing: Object, yaw: float, target: Object | None
-) -> Result:
+def _servable(context: Context, place: Placement, thing: Object, yaw: float, target: Object | None) -> Result:
     """The best of a placement's spots that the arm can serve without hitting anything.
 
     Where there is none, `value` are the poses that hand and thing would have room for.
@@ -168,7 +168,7 @@ def free_spot(context: Context) -> Result:
     held = context.held
     extent: Array | None = held.object.extent if held is not None else None
     near: tuple[Object, ...] = (held.object,) if held is not None else ()
-    table = placement.Table(context.obstacles(*near), context.view.scene.table.offset)
+    table = Table(context.obstacles(*near), context.view.scene.table.offset)
     found = table.free_spot(extent)
     if not found.ok:
         return found
@@ -183,7 +183,7 @@ def propose_rest(context: Context) -> Result:
     if context.held is None:
         return Result(ok=False, reason="nothing is held that could be put down")
     thing = context.held.object
-    yaw, table = _yaw(thing.pose), placement.Table(context.obstacles(thing), context.view.scene.table.offset)
+    yaw, table = _yaw(thing.pose), Table(context.obstacles(thing), context.view.scene.table.offset)
     found = table.free_spot(thing.extent, yaw=yaw)
     return _servable(context, found.value, thing, yaw, None) if found.ok else found
 

@@ -5,7 +5,9 @@ import pytest
 
 from embodied_agent.perception import placement
 from embodied_agent.perception.scene import Scene
+from embodied_agent.perception.spots import RELEASE
 from embodied_agent.perception.synthetic import Solid, SyntheticGrounder, render
+from embodied_agent.perception.table import CLEARANCE, Table
 from embodied_agent.types import Object
 
 CUBE = np.array([0.04, 0.04, 0.04])
@@ -77,7 +79,7 @@ def test_a_stack_goes_on_the_middle_of_the_measured_top() -> None:
     place = placement.on(things["cube"], CUBE).value
     assert np.linalg.norm(place.pose.position[:2] - (0.5, 0.0)) < 0.004
     assert abs(place.surface - 0.06) < 0.002
-    assert abs(place.pose.position[2] - (0.06 + 0.02 + placement.RELEASE)) < 0.003
+    assert abs(place.pose.position[2] - (0.06 + 0.02 + RELEASE)) < 0.003
 
 
 def test_a_thing_goes_on_a_plates_floor() -> None:
@@ -92,18 +94,18 @@ def test_a_thing_goes_on_a_plates_floor() -> None:
 )
 def test_the_asked_side_is_kept_with_clearance(side: str, axis: int, sign: int) -> None:
     scene, things = scene_of(BLOCK)
-    table = placement.Table(scene.obstacle_points())
+    table = Table(scene.obstacle_points())
     result = table.beside(things["cube"], CUBE, side=side)
     assert result.ok, result.reason
     offset = sign * (result.value.pose.position[axis] - things["cube"].position[axis])
     assert 0.05 < offset < 0.2
-    assert result.value.clearance >= placement.CLEARANCE
+    assert result.value.clearance >= CLEARANCE
 
 
 def test_a_taken_side_is_refused() -> None:
     wall = Solid("box", "box", (0.3, 0.16, 0.05), (0.5, 0.13, 0.025), 0.0, "green")
     scene, things = scene_of(BLOCK, wall)
-    table = placement.Table(scene.obstacle_points())
+    table = Table(scene.obstacle_points())
     assert not table.beside(things["cube"], CUBE, side="left").ok
     assert table.beside(things["cube"], CUBE, side="any").ok
 
@@ -111,18 +113,18 @@ def test_a_taken_side_is_refused() -> None:
 def test_a_free_spot_is_free_and_a_full_table_has_none() -> None:
     scene, _ = scene_of(BLOCK, BOWL, PLATE)
     obstacles = scene.obstacle_points()
-    spot = placement.Table(obstacles).free_spot(CUBE).value.pose.position
+    spot = Table(obstacles).free_spot(CUBE).value.pose.position
     assert np.linalg.norm(obstacles[:, :2] - spot[:2], axis=1).min() > 0.04
     grid = np.stack(np.meshgrid(np.arange(0.1, 0.9, 0.05), np.arange(-0.6, 0.6, 0.05)), axis=-1).reshape(-1, 2)
     full = np.column_stack([grid, np.full(len(grid), 0.05)])
-    result = placement.Table(full).free_spot(CUBE)
+    result = Table(full).free_spot(CUBE)
     assert not result.ok
     assert "no free place" in result.reason
 
 
 def test_a_place_that_is_taken_or_out_of_reach_is_refused() -> None:
     scene, _ = scene_of(BLOCK)
-    table = placement.Table(scene.obstacle_points())
+    table = Table(scene.obstacle_points())
     assert not table.at(np.array([0.5, 0.0, 0.0]), CUBE).ok
     assert "outside" in table.at(np.array([1.5, 0.0, 0.0]), CUBE).reason
     assert table.at(np.array([0.4, -0.2, 0.0]), CUBE).ok

@@ -3,7 +3,8 @@
 import numpy as np
 
 from embodied_agent.perception.hand import Hand
-from embodied_agent.perception.release import RELEASE, Holding, Spot, options
+from embodied_agent.perception.release import Holding, options
+from embodied_agent.perception.spots import RELEASE, Spot
 from embodied_agent.types import Pose
 
 CUBE = np.array([0.04, 0.04, 0.04])
