@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied_agent.perception.cloud import intrinsics
 from embodied_agent.perception.geometry import yaw_rotation
@@ -23,6 +24,7 @@ PALETTE: Mapping[str, tuple[int, int, int]] = {
     "yellow": (237, 201, 20),
     "": (168, 148, 122),
 }
+TABLE, NOTHING = -1, -2  # as owners of a pixel, beside the numbers of things
 
 
 @dataclass(frozen=True)
@@ -132,26 +134,43 @@ def render(
         dropout: Share of pixels without a reading.
         seed: Of the noise.
     """
+    things, depth, owner = _cast(solids, camera)
+    rgb = np.full((*depth.shape, 3), 90, dtype=np.uint8)
+    rgb[owner == TABLE] = PALETTE[""]
+    detections = []
+    for k, thing in enumerate(things):
+        mask = owner == k
+        rgb[mask] = PALETTE.get(thing.color, PALETTE[""])
+        if mask.any():
+            detections.append(Detection(mask, thing.kind, thing.color, 0.99))
+    generator = np.random.default_rng(seed)
+    if noise > 0:
+        depth = depth + (owner != NOTHING) * generator.normal(0.0, noise, depth.shape) * depth**2
+    if dropout > 0:
+        depth = np.where(generator.random(depth.shape) < dropout, 0.0, depth)
+    return Frame(rgb, depth.astype(np.float32), camera, stamp), detections
+
+
+def _cast(solids: Sequence[Solid], camera: Camera) -> tuple[list[Solid], Array, NDArray[np.int64]]:
+    """The first solid of each thing; per pixel the range [m] (0 = nothing) and the thing's number, (H, W)."""
     import open3d as o3d
 
     scene: Any = o3d.t.geometry.RaycastingScene()
-    owners: list[int] = []
-    names: list[str] = []
-    table: Any = o3d.geometry.TriangleMesh
-    top = table.create_box(3.0, 3.0, 0.02).translate((-1.0, -1.5, -0.02))
-    scene.add_triangles(o3d.t.geometry.TriangleMesh.from_legacy(top))
-    owners.append(-1)
-    things: list[Solid] = []
+
+    def add(mesh: Any) -> None:
+        scene.add_triangles(o3d.t.geometry.TriangleMesh.from_legacy(mesh))
+
+    shape: Any = o3d.geometry.TriangleMesh
+    add(shape.create_box(3.0, 3.0, 0.02).translate((-1.0, -1.5, -0.02)))
+    owners, things = [TABLE], dict[str, Solid]()
     for number, solid in enumerate(solids):
         name = solid.id or f"{solid.kind}#{number}"
-        if name not in names:
-            names.append(name)
-            things.append(solid)
+        things.setdefault(name, solid)
         for mesh in _meshes(solid):
             mesh.rotate(yaw_rotation(solid.yaw), center=(0, 0, 0))
             mesh.translate(solid.position)
-            scene.add_triangles(o3d.t.geometry.TriangleMesh.from_legacy(mesh))
-            owners.append(names.index(name))
+            add(mesh)
+            owners.append(list(things).index(name))
     core: Any = o3d.core
     rays = scene.create_rays_pinhole(
         core.Tensor(_shifted(camera)),
@@ -163,22 +182,8 @@ def render(
     depth = answer["t_hit"].numpy()  # ray directions have camera z = 1, so t is range along z
     hit = np.isfinite(depth)
     geometry = answer["geometry_ids"].numpy().astype(np.int64)
-    owner = np.where(hit, np.asarray(owners)[np.where(hit, geometry, 0)], -2)
-    depth = np.where(hit, depth, 0.0)
-    generator = np.random.default_rng(seed)
-    if noise > 0:
-        depth = depth + hit * generator.normal(0.0, noise, depth.shape) * depth**2
-    if dropout > 0:
-        depth = np.where(generator.random(depth.shape) < dropout, 0.0, depth)
-    rgb = np.full((*depth.shape, 3), 90, dtype=np.uint8)
-    rgb[owner == -1] = PALETTE[""]
-    detections = []
-    for k, thing in enumerate(things):
-        mask = owner == k
-        rgb[mask] = PALETTE.get(thing.color, PALETTE[""])
-        if mask.any():
-            detections.append(Detection(mask, thing.kind, thing.color, 0.99))
-    return Frame(rgb, depth.astype(np.float32), camera, stamp), detections
+    owner = np.where(hit, np.asarray(owners)[np.where(hit, geometry, 0)], NOTHING)
+    return list(things.values()), np.where(hit, depth, 0.0), owner
 
 
 def _shifted(camera: Camera) -> Array:
