@@ -23,7 +23,7 @@ def examine_ros(options: InspectOptions, *, as_json: bool) -> int:
         EmbodiedAgentError: Nothing can be looked at: no ROS, or no such robot.
     """
     if not as_json:
-        Console(stderr=True).print(f"looking at the graph for {options.seconds + 2:.0f} s", style="dim")
+        Console(stderr=True).print("looking at the graph for some seconds", style="dim")
     findings = inspect(options)
     bad = sum(finding.state == WRONG for finding in findings)
     if as_json:

@@ -11,7 +11,7 @@ from embodied_agent.errors import CameraError
 from embodied_agent.robots.ros2.interface import Ros2Interface
 from embodied_agent.robots.ros2.messages import Intrinsics, camera_of, depth_of, intrinsics_of, rgb_of
 from embodied_agent.robots.ros2.transforms import TransformError
-from embodied_agent.ros.inspection.finding import NOTE, OK, WRONG, Finding, judged, noted
+from embodied_agent.ros.inspection.finding import NOTE, OK, WRONG, Finding, aged, judged, noted
 from embodied_agent.ros.inspection.observation import CameraStreams, Observation, Stream
 
 LEAST_RATE = 5.0  # [Hz]
@@ -70,7 +70,7 @@ def _stream(seen: Observation, what: str, stream: Stream, used: Collection[str])
     if stream.last is not None:
         words = f"{stream.last.width}x{stream.last.height} {stream.last.encoding}, {words}"
     old = stream.lag if not math.isnan(stream.lag) else 0.0
-    words += f", {1000 * old:.0f} ms old when they come"
+    words += f", {aged(old)} when they come"
     yield judged(
         stream.rate >= LEAST_RATE and abs(old) < OLDEST, "cameras", what, words,
         f"at least {LEAST_RATE:.0f} Hz and at most {1000 * OLDEST:.0f} ms are needed. Large messages are lost on "
@@ -171,13 +171,13 @@ def _table(
     )  # nan is near nothing
     found = points[near]
     if len(found) < 500:
-        words = (
-            f"only {len(found)} points where a table should be (x {TABLE_X} m, y {TABLE_Y} m, |z| < {TABLE_Z} m)"
-        )
-        how = f"look at {interface.world_frame} -> {frame}: x, y, z must be right, down, forward of the camera"
-        # A camera on a hand that looks elsewhere sees no table; the fixed one has to.
-        fixed = name == interface.cameras[0]
-        yield Finding("cameras", f"{name} table", WRONG if fixed else NOTE, words, how)
+        words = f"not seen: {len(found)} points in x {TABLE_X} m, y {TABLE_Y} m, |z| < {TABLE_Z} m"
+        if name == interface.cameras[0]:
+            how = f"look at {interface.world_frame} -> {frame}: x, y, z must be right, down, forward of the camera"
+            yield Finding("cameras", f"{name} table", WRONG, words, how)
+        else:  # a camera on the hand may look elsewhere
+            how = "to check this camera too, move the arm by hand until it sees the empty table"
+            yield Finding("cameras", f"{name} table", NOTE, words, how)
         return
     height, tilt = plane(found)
     yield judged(

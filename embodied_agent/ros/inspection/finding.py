@@ -31,6 +31,11 @@ class Finding:
         return asdict(self)
 
 
+def aged(seconds: float) -> str:
+    """An age for people."""
+    return f"{1000 * abs(seconds):.0f} ms {'old' if seconds >= 0 else 'ahead of the clock'}"
+
+
 def judged(good: bool, area: str, what: str, measured: str, remedy: str) -> Finding:
     """OK, or wrong with what to do."""
     return Finding(area, what, OK if good else WRONG, measured, "" if good else remedy)

@@ -9,7 +9,7 @@ import numpy as np
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.robots.ros2.interface import Ros2Interface
 from embodied_agent.robots.ros2.transforms import TransformError
-from embodied_agent.ros.inspection.finding import NOTE, OK, WRONG, Finding, judged
+from embodied_agent.ros.inspection.finding import NOTE, OK, WRONG, Finding, aged, judged
 from embodied_agent.ros.inspection.observation import Observation
 from embodied_agent.types import Pose
 
@@ -53,7 +53,7 @@ def chain(seen: Observation, parent: str, child: str, what: str, how: str) -> It
         return
     age = seen.transforms.age(parent, child, seen.now) or 0.0
     place = " ".join(f"{value:+.3f}" for value in pose.position)
-    moving = f", newest {1000 * age:.0f} ms old" if age else ", fixed"
+    moving = f", newest {aged(age)}" if age else ", fixed"
     yield judged(
         age < OLDEST, "frames", what, f"{parent} -> {child} at {place} m{moving}",
         "its publisher is slow, or stopped; or the clocks of two machines differ",

@@ -31,10 +31,10 @@ def stream(seen: Observation, robot: RobotDescription | None) -> Iterator[Findin
         yield Finding("joints", "joint states", WRONG, measured, remedy)
         return
     stale = robot.safety.stale_after if robot is not None else 0.2
-    words = f"{seen.joints.rate:.0f} Hz, longest gap {1000 * seen.joints.longest_gap:.0f} ms"
+    words = f"{seen.joints.rate:.0f} Hz, at most {1000 * seen.joints.oldest:.0f} ms old"
     yield judged(
-        seen.joints.rate >= LEAST_RATE and seen.joints.longest_gap < stale, "joints", "joint states", words,
-        f"at least {LEAST_RATE:.0f} Hz without gaps of {1000 * stale:.0f} ms are needed, or the arm is stopped: "
+        seen.joints.rate >= LEAST_RATE and seen.joints.oldest < stale, "joints", "joint states", words,
+        f"at least {LEAST_RATE:.0f} Hz, never {1000 * stale:.0f} ms old, are needed, or the arm is stopped: "
         "raise update_rate of the broadcaster; look for a loaded machine or a slow network",
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def gripper(seen: Observation, robot: RobotDescription) -> Iterator[Finding]:
     there = [name for name in robot.gripper.joints if name in positions]
     if not there:
         yield Finding(
-            "joints", "gripper", WRONG, f"none of {', '.join(robot.gripper.joints)} in the joint states",
+            "joints", "gripper joint", WRONG, f"none of {', '.join(robot.gripper.joints)} in the joint states",
             "the gripper's driver must publish its joint there; or name it in gripper.joints of configs/robots",
         )  # fmt: skip
         return
@@ -90,9 +90,9 @@ def gripper(seen: Observation, robot: RobotDescription) -> Iterator[Finding]:
     words = f"{', '.join(there)}: {1000 * width:.0f} mm open"
     if silent:
         remedy = "whether something is held is known from its width alone"
-        yield Finding("joints", "gripper", NOTE, words + ", no effort", remedy)
+        yield Finding("joints", "gripper joint", NOTE, words + ", no effort", remedy)
     else:
-        yield Finding("joints", "gripper", OK, words + ", with effort")
+        yield Finding("joints", "gripper joint", OK, words + ", with effort")
 
 
 def limits(seen: Observation, robot: RobotDescription) -> Iterator[Finding]:

@@ -38,21 +38,31 @@ class Stream:
         return len(self.arrivals)
 
     @property
+    def stamped(self) -> bool:
+        """Whether every header says when."""
+        return bool(self.stamps) and min(self.stamps) > 0
+
+    @property
     def rate(self) -> float:
-        """[Hz]; 0 for fewer than two."""
-        span = self.arrivals[-1] - self.arrivals[0] if len(self.arrivals) > 1 else 0.0
-        return (len(self.arrivals) - 1) / span if span > 0 else 0.0
+        """Of those that came [Hz], by the robot's clock where it is known; 0 for fewer than two."""
+        times = self.stamps if self.stamped else self.arrivals
+        span = times[-1] - times[0] if len(times) > 1 else 0.0
+        return (len(times) - 1) / span if span > 0 else 0.0
 
     @property
     def lag(self) -> float:
-        """Median age of a message when it came [s]; nan where none had a stamp."""
-        known = [lag for lag, stamp in zip(self.lags, self.stamps, strict=True) if stamp > 0]
-        return float(np.median(known)) if known else float("nan")
+        """Median age of a message when it came [s]; nan where some had no stamp."""
+        return float(np.median(self.lags)) if self.stamped else float("nan")
 
     @property
-    def longest_gap(self) -> float:
-        """[s] between two messages."""
-        return float(np.max(np.diff(self.arrivals))) if len(self.arrivals) > 1 else 0.0
+    def oldest(self) -> float:
+        """How old the newest message was at worst [s], just before the next one came."""
+        if len(self.arrivals) < 2:
+            return 0.0
+        if not self.stamped:
+            return float(np.max(np.diff(self.arrivals)))
+        came = np.array(self.stamps) + np.array(self.lags)
+        return float(np.max(came[1:] - np.array(self.stamps)[:-1]))
 
 
 @dataclass

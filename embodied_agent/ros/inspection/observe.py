@@ -19,7 +19,8 @@ from embodied_agent.ros.inspection.observation import CameraStreams, Observation
 IMAGE, INFO, JOINTS = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/JointState"
 WRENCH, TRANSFORMS, CLOCK = "geometry_msgs/msg/WrenchStamped", "tf2_msgs/msg/TFMessage", "rosgraph_msgs/msg/Clock"
 PACKAGES = ("control_msgs", "tf2_msgs", "embodied_agent_interfaces")
-DISCOVERY = 1.5  # [s] until the graph is known
+DISCOVERY = 6.0  # [s] until the graph is known, at most
+QUIET = 1.0  # [s] without anything new, after which it is
 SETTLE = 0.5  # [s] until services and topics are connected
 TRUTH_VALUE = 1  # type of a parameter
 
@@ -47,7 +48,7 @@ class Observer:
         """Everything that was seen in about this many seconds."""
         found = self._found
         self._about()
-        self._spin(DISCOVERY, ended)
+        self._discover(ended)
         self._graph()
         self._subscribe()
         questions = [*self._parameters(), *self._agent()]
@@ -71,6 +72,18 @@ class Observer:
             self._executor.spin_once(timeout_sec=0.1)
 
     # The system and the graph
+
+    def _discover(self, ended: Callable[[], bool]) -> None:
+        """Wait until others are known, and no more appear."""
+        begin = changed = time.monotonic()
+        known: tuple[int, int] = (0, 0)
+        while time.monotonic() - begin < DISCOVERY and not ended():
+            self._spin(0.2, ended)
+            names = len(self._node.get_node_names()), len(self._node.get_topic_names_and_types())
+            if names != known:
+                known, changed = names, time.monotonic()
+            if known[0] > 1 and time.monotonic() - changed > QUIET:
+                return
 
     def _about(self) -> None:
         from rclpy.utilities import get_rmw_implementation_identifier

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from embodied_agent.robots.ros2.interface import GRIPPER_ACTIONS, Ros2Interface
-from embodied_agent.ros.inspection.finding import NOTE, OK, WRONG, Finding, judged, noted
+from embodied_agent.ros.inspection.finding import NOTE, OK, WRONG, Finding, aged, judged, noted
 from embodied_agent.ros.inspection.observation import Observation
 
 KNOWN = ("humble", "iron", "jazzy", "kilted", "rolling")
@@ -81,7 +81,7 @@ def _stamps(seen: Observation) -> Iterator[Finding]:
         return
     yield judged(
         abs(lag) < SKEW, "clock", "stamps",
-        f"joint states are {1000 * lag:+.0f} ms old when they come",
+        f"joint states are {aged(lag)} when they come",
         "the clocks of robot and this machine differ: run chrony or PTP on both"
         + ("; or one of them lacks use_sim_time" if seen.clock.publishers else ""),
     )  # fmt: skip
