@@ -151,11 +151,7 @@ class Agent:
         self._deadline = going.start + self.budgets.seconds
         self.supervisor.following = told.following
 
-        def looked(frame: Frame) -> None:
-            told.seen(frame)
-            told.perceived(view.scene.objects)
-
-        view = View(self.arm, self.grounder, self.backend.cameras[0], looked)
+        view = View(self.arm, self.grounder, self.backend.cameras[0], told.seen, told.perceived)
         context = Context(self.arm, view, going.command)
         try:
             self._attempts(going, context, told)

@@ -26,15 +26,21 @@ class View:
         grounder: Names what the pixels show.
         fixed: Name of the fixed camera.
         seen: Called with every frame that was looked at, for the report.
+        perceived: Called after each of them with all things known.
     """
 
     def __init__(
-        self, arm: Arm, grounder: Grounder, fixed: str, seen: Callable[[Frame], None] | None = None
+        self,
+        arm: Arm,
+        grounder: Grounder,
+        fixed: str,
+        seen: Callable[[Frame], None] | None = None,
+        perceived: Callable[[tuple[Object, ...]], None] = lambda objects: None,
     ) -> None:
         self.arm = arm
         self.scene = Scene(grounder)
         self.fixed = fixed
-        self._seen = seen
+        self._seen, self._perceived = seen, perceived
         self._frame: Frame | None = None
         self._motions = -1
 
@@ -46,6 +52,7 @@ class View:
             self.scene.look(self._frame, robot_spheres=self.arm.spheres())
             if self._seen is not None:
                 self._seen(self._frame)
+            self._perceived(self.scene.objects)
         return self._frame
 
     @property
@@ -88,6 +95,7 @@ class View:
         self.scene.drop_view(camera)
         if self._seen is not None:
             self._seen(frame)
+        self._perceived(self.scene.objects)
         return frame
 
     def known(self, item: Object) -> Object:

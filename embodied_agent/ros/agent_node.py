@@ -142,7 +142,7 @@ class AgentNode(LifecycleNode):
             for close in reversed(closers):
                 close()
             raise
-        return Outfit(settings, minds, agent, audit, self.link.camera_size)
+        return Outfit(settings, minds, agent, audit, self.link.camera_size, self.link.stop_times)
 
     def on_activate(self, state: Any) -> Any:
         """Take goals."""

@@ -19,6 +19,7 @@ LEVELS = {
     ERROR: DiagnosticStatus.ERROR,
     STALE: DiagnosticStatus.STALE,
 }
+CONTROLLERS = "controllers"
 RECENT = 60.0  # [s] that a refusal or a slow stop is worth a warning
 MODEL_SILENT = 3.0  # periods without an answer
 
@@ -82,7 +83,7 @@ def controller_check(controllers: Mapping[str, str]) -> Check:
     """
     wrong = [f"{name}: {problem}" for name, problem in controllers.items() if problem]
     values = {name: problem or "ready" for name, problem in controllers.items()}
-    return Check("controllers", ERROR if wrong else OK, "; ".join(wrong) or "ready", values)
+    return Check(CONTROLLERS, ERROR if wrong else OK, "; ".join(wrong) or "ready", values)
 
 
 def model_check(reading: ModelReading | None, period: float) -> Check:

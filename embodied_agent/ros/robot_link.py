@@ -10,7 +10,17 @@ from embodied_agent.robots.description import RobotDescription
 from embodied_agent.robots.ros2.backend import Ros2Backend
 from embodied_agent.robots.ros2.interface import Ros2Interface
 from embodied_agent.ros import parameters
-from embodied_agent.ros.diagnostics import OK, STALE, WARN, Check, Stream, controller_check, stream_check, worst
+from embodied_agent.ros.diagnostics import (
+    CONTROLLERS,
+    OK,
+    STALE,
+    WARN,
+    Check,
+    Stream,
+    controller_check,
+    stream_check,
+    worst,
+)
 
 JOINTS, TRANSFORMS, FORCE = "joint states", "transforms", "force"
 
@@ -66,7 +76,8 @@ class RobotLink:
         """Rows of /diagnostics: joints, each camera, transforms, force, controllers."""
         backend = self._backend
         if backend is None:
-            return [Check("robot", STALE, "not asked: the node is unconfigured")]
+            unknown = "not asked: the node is unconfigured"
+            return [Check(name, STALE, unknown) for name in (JOINTS, TRANSFORMS, CONTROLLERS)]
         rows: dict[str, list[Check]] = {}
         for reading in backend.streams():
             if reading.age is None and not reading.needed:
@@ -81,6 +92,21 @@ class RobotLink:
         if not any(check.name == FORCE for check in checks):
             checks.append(Check(FORCE, OK, "no force sensor: force limits rest with the controller"))
         return [*checks, controller_check(backend.controllers())]
+
+    def stop_times(self, since: float) -> dict[str, float]:
+        """How the first stop since a request went, in seconds from that request.
+
+        Args:
+            since: time.monotonic() of the request.
+        """
+        backend = self._backend
+        for stop in backend.stop_times if backend is not None else ():
+            if stop.asked < since - 0.001:
+                continue
+            late = stop.asked - since
+            times = {"cancel_sent_s": late + stop.sent}
+            return times if stop.ended is None else times | {"cancel_confirmed_s": late + stop.ended}
+        return {}
 
     def _row(self, stream: str) -> str:
         """The row of /diagnostics that a topic or transform belongs to."""

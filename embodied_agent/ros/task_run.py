@@ -55,6 +55,7 @@ class Outfit:
     agent: Agent
     audit: AuditLog
     camera_size: Callable[[], tuple[int, int]]
+    stop_times: Callable[[float], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class TaskRun:
         self.halted = ""  # why the supervisor holds the arm, where ~/stop ended this goal
         self.cancelled = ""  # who ended it otherwise
         self.stop_took: float | None = None
+        self._stop_asked: float | None = None  # time.monotonic()
         self._rest_watch: threading.Thread | None = None
         self._requested = threading.Lock()
 
@@ -117,6 +119,8 @@ class TaskRun:
     def _end(self, latch: str) -> None:
         requested, agent = time.monotonic(), self.outfit.agent
         agent.cancel.set()
+        if self._stop_asked is None:
+            self._stop_asked = requested
         since = agent.backend.now()
         try:
             agent.supervisor.stop(latch)
@@ -271,6 +275,9 @@ class TaskRun:
         timings = {name: round(value, 4) for name, value in (ended.timings or {}).items() if value is not None}
         if self.stop_took is not None:
             timings["stop_s"] = round(self.stop_took, 4)
+        if self._stop_asked is not None:
+            stages = self.outfit.stop_times(self._stop_asked)
+            timings |= {name: round(value, 4) for name, value in stages.items()}
         self.tree.verdict = OUTCOMES[ended.outcome]
         return Result(
             outcome=ended.outcome,

@@ -119,6 +119,8 @@ class Health:
         world, now = self._interface.world_frame, self._session.now()
         for frame in (self._description.base_link, *(camera.frame for camera in self._cameras.values())):
             age = self._sensors.transforms.age(world, frame, now) if frame != world else 0.0
+            if age:  # something on the way moves
+                age = max(age, self._age(self._sensors.tf) or 0.0)
             rows.append(StreamReading(f"transform {world} to {frame}", age, None, IMAGE_AGE))
         return tuple(rows)
 
@@ -139,4 +141,9 @@ class Health:
         return str(self._session.node.resolve_topic_name(name))
 
     def _age(self, meter: Meter) -> float | None:
-        return None if meter.stamp is None else self._session.now() - meter.stamp
+        if meter.stamp is None:
+            return None
+        silence = meter.silence or 0.0
+        if self._session.simulated_time and silence > self._interface.clock_timeout:
+            return silence  # the simulated clock stopped with its driver
+        return self._session.now() - meter.stamp

@@ -147,7 +147,7 @@ def _ended_at_random(
 ) -> Finding:
     problems: list[str] = []
     rests: list[float] = []
-    own: list[float] = []
+    stages: dict[str, list[float]] = {"cancel_sent_s": [], "cancel_confirmed_s": [], "stop_s": []}
     for number in range(count):
         sent = moving(rig)
         time.sleep(chance.uniform(0.0, LATEST))
@@ -160,12 +160,15 @@ def _ended_at_random(
         elif speed > 0.02:
             rests.append(rest)
         _demand(problems, result.outcome == outcome, f"{number}: outcome {result.outcome}: {result.reason}")
-        own += [float(row.value) for row in result.timings if row.key == "stop_s" and speed > 0.02]
+        for row in result.timings if speed > 0.02 else ():
+            if row.key in stages:
+                stages[row.key].append(float(row.value))
         if outcome == Result.STOPPED:
             refused = rig.client.send("go home")
             _demand(problems, not refused.accepted, f"{number}: a held arm took a goal")
         rig.restore()
-    numbers = {"moving": len(rests), "request_to_rest_s": _spread(rests), "as_the_node_measured_s": _spread(own)}
+    numbers = {"moving": len(rests), "request_to_rest_s": _spread(rests)}
+    numbers |= {name: _spread(values) for name, values in stages.items()}
     return Finding(name, tuple(problems), numbers)
 
 
