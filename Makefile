@@ -18,8 +18,18 @@ export HF_HUB_OFFLINE = 1
 
 .PHONY: run test check format setup system clean
 
+# Make adds "*** Error 11" below our own line, but not in question mode: there it fails in silence, with 1. A + runs a
+# recipe in that mode too; MAKEFLAGS= takes the set-up out of it; a dry run (-n) does without.
+RUN := $(BIN)/embodied-agent run "$(TASK)" --out runs/latest $(ARGS)
+ifeq ($(filter-out run,$(MAKECMDGOALS))$(findstring n,$(firstword -$(MAKEFLAGS))),)
+MAKEFLAGS += --question
+run:
+	+@MAKEFLAGS= $(MAKE) -s --no-print-directory system $(STAMP)
+	+@$(RUN) || exit 1
+else
 run: system $(STAMP)
-	@$(BIN)/embodied-agent run "$(TASK)" --out runs/latest $(ARGS)
+	@$(RUN)
+endif
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
