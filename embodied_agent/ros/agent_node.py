@@ -47,7 +47,7 @@ from embodied_agent.ros.tree import key_values
 from embodied_agent_interfaces.msg import Problem
 from embodied_agent_interfaces.srv import CheckProgram, PlanTask
 
-THREADS = 10  # of the executor: a goal and a plan request block one each
+THREADS = 6  # of the executor: a goal and a plan request block one each
 PATIENCE = 10.0  # [s] that a transition waits for the end of a goal
 TICK = 0.5  # [s] at most until a signal is heeded
 FREE = ("use_sim_time", "qos_overrides.")  # parameters that may change at any time

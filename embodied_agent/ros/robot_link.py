@@ -50,7 +50,7 @@ class RobotLink:
             ConfigError: A parameter of the interface cannot be used.
         """
         self._interface = parameters.read_interface(self._node)
-        self._backend = Ros2Backend(description, interface=self._interface, node=self._node, wait=patience)
+        self._backend = Ros2Backend(description, interface=self._interface, beside=self._node, wait=patience)
         return self._backend
 
     def close(self) -> None:
