@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 import time
@@ -54,7 +55,10 @@ class Deadline:
         if now < self._first:  # the simulation was started over
             self._first = now
         stands = wall - self._moved > max(self._silence, self._seconds)
-        return now - self._first > self._seconds or stands or wall - self._began > SLOWEST * self._seconds + 1.0
+        waited = wall - self._began
+        # Both clocks: a simulator that was held up catches up at once, and answers no faster for it.
+        both = min(now - self._first, waited) > self._seconds
+        return both or stands or waited > SLOWEST * self._seconds + 1.0
 
 
 class Session:
@@ -114,6 +118,8 @@ class Session:
         self._thread = threading.Thread(target=self._spin, name=f"{name}-spin", daemon=True)
         self._thread.start()
 
+        atexit.register(self.close)  # a node that still spins when Python goes aborts the process
+
     def _spin(self) -> None:
         # Not executor.spin(): that one can wait forever when the context shuts down.
         while self.context.ok() and not self._closed:
@@ -143,6 +149,7 @@ class Session:
         if self._closed:
             return
         self._closed = True
+        atexit.unregister(self.close)
         if self._thread is not threading.current_thread():
             self._executor.wake()
             self._thread.join(JOIN)
