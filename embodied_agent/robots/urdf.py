@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,8 @@ def resolve_mesh(name: str, urdf: Path) -> Path:
     """The file that a mesh reference means.
 
     `package://` has no fixed root: the name is sought from the URDF's folder upwards, with
-    and without its first part, since some exporters name the package and some do not.
+    and without its first part, since some exporters name the package and some do not; then
+    among the packages of a sourced ROS.
 
     Raises:
         RobotError: No such file.
@@ -170,6 +172,10 @@ def resolve_mesh(name: str, urdf: Path) -> Path:
         for candidate in (folder / inside, folder / short):
             if short and candidate.is_file():
                 return candidate
+    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
+        candidate = Path(prefix) / "share" / inside
+        if name.startswith("package://") and candidate.is_file():
+            return candidate
     raise RobotError(f"{urdf}: mesh '{name}' is not found")
 
 
