@@ -37,6 +37,8 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; margin: .5rem 
 th, td { text-align: left; padding: .32rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .9rem; }
+.stage { display: grid; grid-template-columns: 2fr 1fr; gap: .9rem; align-items: start; }
+.stage > :first-child { grid-row: span 2; }
 figure { margin: 0; } figure img, figure video { width: 100%; border-radius: 6px; border: 1px solid var(--line);
   display: block; } figcaption { color: var(--soft); font-size: .82rem; margin-top: .25rem;
   overflow-wrap: anywhere; }
@@ -60,7 +62,8 @@ figure { margin: 0; } figure img, figure video { width: 100%; border-radius: 6px
   vertical-align: -1px; }
 .plot { background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: .4rem; }
 .plot img { border: 0; }
-@media (max-width: 45rem) { .tree .lane { display: none; } .tree details { margin-left: .7rem; } }
+@media (max-width: 45rem) { .stage { grid-template-columns: 1fr; }
+  .tree .lane { display: none; } .tree details { margin-left: .7rem; } }
 @media print { :root { --ink: #000; --paper: #fff; --card: #f4f4f4; --soft: #444; --line: #bbb; --good: #0a6b3a;
   --bad: #a3231b; } body { max-width: none; font-size: 10.5pt; padding: 0; } pre { white-space: pre-wrap; }
   figure, tr, .fact, .banner { break-inside: avoid; } h2 { break-after: avoid; }
@@ -134,14 +137,28 @@ def picture(path: Path, caption: str) -> str:
     return f'<figure><img alt="{words}" src="{data_uri(path)}"><figcaption>{words}</figcaption></figure>'
 
 
-def film(path: Path, caption: str) -> str:
-    """An embedded video; nothing if the file is not there."""
+def film(path: Path, caption: str, poster: Path | None = None) -> str:
+    """An embedded video; nothing if the file is not there.
+
+    Args:
+        path: The video.
+        caption: For a person.
+        poster: A picture that stands there until the video plays.
+    """
     if not path.is_file():
         return ""
+    still = f' poster="{data_uri(poster)}"' if poster is not None and poster.is_file() else ""
     return (
-        f'<figure><video controls muted loop preload="metadata" src="{data_uri(path)}"></video>'
+        f'<figure><video controls muted loop preload="metadata"{still} src="{data_uri(path)}"></video>'
         f"<figcaption>{text(caption)}</figcaption></figure>"
     )
+
+
+def stage(large: str, *figures: str) -> str:
+    """One figure large, and others beside it; all alike where there is no large one."""
+    if not large:
+        return gallery(figures)
+    return f'<div class="stage">{large}{"".join(figures)}</div>'
 
 
 def gallery(figures: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embodied_agent.errors import BadInput
-from embodied_agent.page import Html, bars, facts, film, gallery, page, picture, section, table, text
+from embodied_agent.page import Html, bars, facts, film, gallery, page, picture, section, stage, table, text
 from embodied_agent.record import read_events, write_whole
 from embodied_agent.story import MARKS, Item, Story, story_of
 
@@ -118,12 +118,11 @@ def seconds(value: Any) -> str:
 
 
 def _scenes(folder: Path, account: Mapping[str, Any], story: Story) -> str:
-    shown = [
-        picture(folder / str(frame.get("file", "")), str(frame.get("caption", "")))
-        for frame in story.frames
-        if frame.get("role") in ("before", "after", "frame")
-    ]
-    return section("Before and after", gallery([*shown, film(folder / "video.mp4", "the run on film")]))
+    frames = [frame for frame in story.frames if frame.get("role") in ("before", "after", "frame")]
+    files = [folder / str(frame.get("file", "")) for frame in frames]
+    shown = [picture(file, str(frame.get("caption", ""))) for file, frame in zip(files, frames, strict=True)]
+    video = film(folder / "video.mp4", "the run on film", files[-1] if files else None)
+    return section("The run", stage(video, *shown))
 
 
 def _plot(figure: str) -> str:

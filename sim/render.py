@@ -45,6 +45,7 @@ class Renderer:
         self._scene = mujoco.MjvScene(model, maxgeom=max_geoms)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[:] = (1, 1, 1, 0, 0, 0)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = 0  # a camera reads no depth there
 
     def camera(self, data: Any, name: str, width: int, height: int) -> Camera:
         """Intrinsics and pose now of a camera of the model."""
@@ -97,17 +98,24 @@ class Renderer:
             self._gl = None
 
     def _draw(self, data: Any, name: str, width: int, height: int, rgb: Any, depth: Any) -> None:
+        camera = mujoco.MjvCamera()
+        camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, self._index(name)
+        self._draw_from(data, camera, width, height, rgb, depth)
+
+    def _draw_from(self, data: Any, camera: Any, width: int, height: int, rgb: Any, depth: Any) -> None:
         if self._context is None:
             raise CameraError("the renderer is closed")
         self._gl.make_current()
-        camera = mujoco.MjvCamera()
-        camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, self._index(name)
         mujoco.mjv_updateScene(
             self.model, data, self._option, None, camera, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene
         )
+        self._light()
         area = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(area, self._scene, self._context)
         mujoco.mjr_readPixels(rgb, depth, area, self._context)
+
+    def _light(self) -> None:
+        """Change the lamps of the picture that is about to be drawn."""
 
     def _metres(self, buffer: Depth) -> Depth:
         """Invert the reversed depth buffer (1 = near plane, 0 = far plane)."""

@@ -156,6 +156,10 @@ class CameraSpec:
             raise ValueError(f"camera '{self.name}': position and target must be 0.05 m apart or more")
 
 
+# From the robot's right, a little behind it: drawers and doors face that way.
+FILM = CameraSpec("film", (-0.16, -1.4, 0.95), (0.32, 0.0, 0.24), math.radians(39.0))
+
+
 @dataclass(frozen=True)
 class Scene:
     """Everything around the robot at the start.
@@ -166,6 +170,7 @@ class Scene:
         objects, fixtures: See their classes; objects always carry unique names.
         table, light: Looks.
         cameras: Fixed cameras; the first is the one a planner sees.
+        film: Where films and pictures for people are taken from; no planner and no robot sees them.
     """
 
     name: str = "scene"
@@ -175,6 +180,7 @@ class Scene:
     table: TableSpec = TableSpec()
     light: LightSpec = LightSpec()
     cameras: tuple[CameraSpec, ...] = (CameraSpec(),)
+    film: CameraSpec = FILM
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objects", named(self.objects))

@@ -21,6 +21,7 @@ from embodied_agent.robots.model import robot_spec
 from embodied_agent.types import Pose
 from sim import dimensions as dim
 from sim.dimensions import RGB
+from sim.film import add_sky
 from sim.fixtures import PARTS, Part, add_fixture, joint_value
 from sim.objects import contact_of, object_shapes
 from sim.placement import rest_places
@@ -173,6 +174,7 @@ def empty_world(cameras: tuple[CameraSpec, ...]) -> Any:
     spec.visual.quality.offsamples = 0
     spec.visual.headlight.active = 1
     add_materials(spec)
+    add_sky(spec)
     for camera in cameras:
         added = spec.worldbody.add_camera(name=camera.name, pos=camera.position, quat=look_at(camera))
         added.fovy = math.degrees(camera.fov)

@@ -25,7 +25,7 @@ from embodied_agent.types import Command, Frame
 
 EXIT = {"done": 0, "failed": 10, "refused": 11, "asked": 12, "stopped": 6, "cancelled": 130}
 STYLE = {"done": "bold green", "refused": "bold cyan", "asked": "bold cyan"}
-FILM_EVERY = 1.0 / 12.0  # [s] of the robot's time between two pictures of the video
+FILM_RATE = 10.0  # pictures of the video in a second of the robot's time
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,9 @@ def run_task(options: RunOptions) -> int:
 def _run(options: RunOptions, command: Command, console: Console) -> Account:
     account: Account
     with ExitStack() as stack:
-        recorder = stack.enter_context(Recorder(options.out)) if options.out is not None else None
+        recorder = (
+            stack.enter_context(Recorder(options.out, video_fps=FILM_RATE)) if options.out is not None else None
+        )
         tree = stack.enter_context(LiveTree(console))
         tree.status("loading")
         progress = Progress()
@@ -163,7 +165,7 @@ def _assembled(options: RunOptions, recorder: Recorder | None, progress: Progres
     if recorder is not None:
         from embodied_agent.robots.mujoco import Recording
 
-        recording = Recording(lambda time, rgb: recorder.film(rgb), period=FILM_EVERY, width=480, height=360)
+        recording = Recording(lambda time, rgb: recorder.film(rgb), period=1 / FILM_RATE, width=560, height=420)
         watcher = _watcher(recorder, progress)
     setup = Setup(
         options.scene, options.seed, options.robot, options.planner, options.planner_url, options.model,
@@ -191,6 +193,9 @@ def _watcher(recorder: Recorder, progress: Progress) -> Any:
 
 
 def _look(backend: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A picture for people: from where the scene is filmed, or else from the robot's first camera."""
+    if hasattr(backend, "film"):
+        return np.asarray(backend.film())
     frame: Frame = backend.capture(backend.cameras[0])
     return frame.rgb
 

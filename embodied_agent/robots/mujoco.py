@@ -17,6 +17,7 @@ from embodied_agent.robots.fingers import FINGER_SPEED, FingerMotion
 from embodied_agent.robots.trajectories import check_trajectory, sample
 from embodied_agent.types import Array, Frame, JointTrajectory, Motion, RobotState
 from sim.dimensions import BUTTON_THRESHOLD
+from sim.film import Film
 from sim.noise import noisy_depth
 from sim.render import Renderer
 from sim.scene import Scene
@@ -38,7 +39,6 @@ class Recording:
     """Where video frames go: `record(time, rgb)` every `period` seconds of simulated time."""
 
     record: Record
-    camera: str = "overhead"
     width: int = 320
     height: int = 240
     period: float = 1.0 / 15.0
@@ -71,6 +71,7 @@ class MujocoBackend(Backend):
         self.depth_noise = depth_noise
         self.recording = recording
         self._renderer: Renderer | None = None
+        self._film: Film | None = None
         self._world: World | None = None
         self.scene: Scene = scene
         self.model: Any = None
@@ -268,6 +269,13 @@ class MujocoBackend(Backend):
         self.image_size(camera)
         return self._ready_renderer().rgb(self.data, self.model_camera(camera), width, height)
 
+    def film(self, width: int = 640, height: int = 480) -> NDArray[np.uint8]:
+        """A picture for people (height, width, 3), from where the scene is filmed; no robot sees it."""
+        self._pose_bodies()
+        if self._film is None:
+            self._film = Film(self.model, self.scene.film)
+        return self._film.still(self.data, width, height)
+
     # -- inside -----------------------------------------------------------------------------
 
     def _find_addresses(self) -> None:
@@ -372,7 +380,7 @@ class MujocoBackend(Backend):
         if recording is None or self.data.time < self._next_frame:
             return
         self._next_frame = self.data.time + recording.period - 1e-9
-        recording.record(self.now(), self.picture(recording.camera, recording.width, recording.height))
+        recording.record(self.now(), self.film(recording.width, recording.height))
 
     def image_size(self, camera: str) -> tuple[int, int]:
         """Width and height of a camera's images [px]; CameraError for an unknown one."""
@@ -388,19 +396,23 @@ class MujocoBackend(Backend):
         return ROBOT + WRIST if camera == WRIST else camera
 
     def _ready_renderer(self) -> Renderer:
-        if self._closed:
-            raise CameraError("the simulated robot is closed")
+        self._pose_bodies()
         if self._renderer is None:
             self._renderer = Renderer(self.model)
-        # A step leaves poses one time step behind the joints; pictures must agree with readings.
-        mujoco.mj_kinematics(self.model, self.data)
-        mujoco.mj_camlight(self.model, self.data)
         return self._renderer
 
+    def _pose_bodies(self) -> None:
+        """A step leaves poses one time step behind the joints; pictures must agree with readings."""
+        if self._closed:
+            raise CameraError("the simulated robot is closed")
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+
     def _drop_renderer(self) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        for renderer in (self._renderer, self._film):
+            if renderer is not None:
+                renderer.close()
+        self._renderer = self._film = None
 
     def _ensure_open(self) -> None:
         if self._closed:
