@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import rclpy
@@ -26,6 +27,7 @@ from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import MarkerArray
 
 from embodied_agent.errors import RobotError
+from embodied_agent.robots.ros2.messages import seconds
 from embodied_agent_interfaces.action import ExecuteTask
 from embodied_agent_interfaces.msg import Pixel, ProgramTree
 from embodied_agent_interfaces.srv import CheckProgram, LoadScene, PlanTask
@@ -38,6 +40,29 @@ TRANSITIONS = {
 }
 RESTING = 0.01  # [rad/s]
 LASTING = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One joint state: when it came by time.monotonic(), its stamp [s], and the fastest joint [rad/s]."""
+
+    at: float
+    stamp: float
+    speed: float
+
+
+@dataclass(frozen=True)
+class Rest:
+    """How long an arm still moved after a request.
+
+    Attributes:
+        wall: By the wall clock, until the reading of a resting arm came [s].
+        robot: By the robot's clock, from the newest reading at the request [s]. A simulator on a busy
+            machine runs slowly; this tells what the arm did.
+    """
+
+    wall: float
+    robot: float
 
 
 class Sent:
@@ -95,7 +120,7 @@ class Client:
         self.diagnostics: dict[str, Any] = {}
         self.trees: deque[Any] = deque(maxlen=500)
         self.markers: Any = None
-        self.speeds: deque[tuple[float, float]] = deque(maxlen=20_000)  # (time.monotonic(), fastest joint [rad/s])
+        self.readings: deque[Reading] = deque(maxlen=20_000)
         make = self.node.create_subscription
         make(DiagnosticArray, "/diagnostics", self._diagnosed, 20)
         make(ProgramTree, f"{agent}/tree", self._grew, LASTING)
@@ -252,18 +277,29 @@ class Client:
 
     def speed(self) -> float:
         """Of the fastest joint now [rad/s]; 0 where no joint states come."""
-        return self.speeds[-1][1] if self.speeds else 0.0
+        return self.readings[-1].speed if self.readings else 0.0
 
-    def rest_after(self, requested: float, calm: float = 0.2, patience: float = 5.0) -> float | None:
-        """Seconds from a request until the arm stands, and stands still for `calm` [s]; None = never."""
+    def rest_after(self, requested: float, calm: float = 0.2, patience: float = 30.0) -> Rest | None:
+        """How long the arm moved after a request, until it stood still for `calm` [s]; None = it never did.
+
+        Args:
+            requested: time.monotonic() of the request.
+            calm: By the robot's clock [s].
+            patience: Longest wait, by the wall clock [s].
+        """
         until = requested + patience
         while time.monotonic() < until:
             time.sleep(0.02)
-            since = [(at, speed) for at, speed in list(self.speeds) if at >= requested]
-            moving = [at for at, speed in since if speed >= RESTING]
-            still = [at for at, _ in since if not moving or at > moving[-1]]
-            if still and still[-1] - still[0] >= calm:
-                return max(0.0, still[0] - requested) if moving else 0.0
+            readings = list(self.readings)
+            before = [reading for reading in readings if reading.at < requested]
+            after = [reading for reading in readings if reading.at >= requested]
+            last = max((k for k, reading in enumerate(after) if reading.speed >= RESTING), default=-1)
+            still = after[last + 1 :]
+            if not before or not still or still[-1].stamp - still[0].stamp < calm:
+                continue
+            if last < 0:
+                return Rest(0.0, 0.0)
+            return Rest(still[0].at - requested, still[0].stamp - before[-1].stamp)
         return None
 
     # -- inside -----------------------------------------------------------------------------------
@@ -291,7 +327,8 @@ class Client:
         self.markers = message
 
     def _moved(self, message: Any) -> None:
-        self.speeds.append((time.monotonic(), max((abs(v) for v in message.velocity), default=0.0)))
+        fastest = max((abs(v) for v in message.velocity), default=0.0)
+        self.readings.append(Reading(time.monotonic(), seconds(message.header.stamp), fastest))
 
     def _spin(self) -> None:
         while self.context.ok() and not self._closing:

@@ -149,9 +149,17 @@ class Rig:
             self.client.set_fault(f"fault.{name}", False)
         wait_until("the model answered", lambda: self.client.level("model") == 0, self.patience)
         wait_until("joint states came", lambda: self.client.level("joint states") == 0, self.patience)
-        wait_until("reset", lambda: self.client.trigger("reset").success, self.patience, 0.5)
-        self.client.load_scene(SCENE)
+        self.again()
         wait_until("a goal is done", self._works, self.patience, 0.5)
+
+    def again(self) -> None:
+        """No stop is held, and the arm is at home, nothing in its hand.
+
+        Raises:
+            RobotError: The node cannot be reset, or the scene not be loaded.
+        """
+        wait_until("reset", lambda: self.client.trigger("reset").success, self.patience, 0.1)
+        self.client.load_scene(SCENE)
 
     def _works(self) -> bool:
         sent = self.client.send("go home")
