@@ -48,7 +48,8 @@ from embodied_agent_interfaces.msg import Problem
 from embodied_agent_interfaces.srv import CheckProgram, PlanTask
 
 THREADS = 6  # of the executor: a goal and a plan request block one each
-PATIENCE = 10.0  # [s] that a transition waits for the end of a goal
+PATIENCE = 20.0  # [s] that a transition waits for the end of a goal; the arm is stopped at once
+LAST_PATIENCE = 6.0  # [s] of the same at the end of the process: whoever ends it has little
 TICK = 0.5  # [s] at most until a signal is heeded
 FREE = ("use_sim_time", "qos_overrides.")  # parameters that may change at any time
 DONE, FAILED, BROKEN = (
@@ -170,7 +171,7 @@ class AgentNode(LifecycleNode):
     def on_shutdown(self, state: Any) -> Any:
         """Stop the arm and release everything."""
         self.closing = True
-        self.tasks.close("the node shuts down", PATIENCE)
+        self.tasks.close("the node shuts down", LAST_PATIENCE)
         self._strip()
         return self._becomes("finalized")
 
@@ -333,7 +334,7 @@ class AgentNode(LifecycleNode):
     def release(self) -> None:
         """Stop the arm, end the goal, and give everything back; for the end of the process."""
         self.closing = True
-        self.tasks.close("the node shuts down", PATIENCE)
+        self.tasks.close("the node shuts down", LAST_PATIENCE)
         self._strip()
 
 
@@ -386,7 +387,7 @@ def _end(node: AgentNode, executor: Any, context: Any) -> None:
     """Release the node while its callbacks are still served: the arm's stop needs their answers."""
     ending = threading.Thread(target=node.release, name="release", daemon=True)
     ending.start()
-    until = time.monotonic() + PATIENCE + 5.0
+    until = time.monotonic() + LAST_PATIENCE + 5.0
     spin(executor, lambda: ending.is_alive() and context.ok() and time.monotonic() < until)
 
 

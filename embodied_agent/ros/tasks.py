@@ -211,9 +211,12 @@ class Tasks:
 
         def tell(feedback: Any) -> None:
             self._dirty = True
-            if handle.is_active:
-                handle.publish_feedback(feedback)
-            self._publish()
+            try:
+                if handle.is_active:
+                    handle.publish_feedback(feedback)
+                self._publish()
+            except Exception as error:  # a message that cannot be sent is no reason to end a motion
+                self._node.get_logger().warning(f"not told: {error}", throttle_duration_sec=5.0)
 
         run = TaskRun(outfit, handle.request, tree, self._board, self.consent, tell, self._stamp)
         with self._state:
