@@ -113,36 +113,19 @@ def opening_fraction(
     return Result(value=fraction, evidence={**evidence, "amount": round(float(opened.value), 4)})
 
 
-def is_open(
-    part: Object,
-    body: Object | None = None,
-    *,
-    first: Object | None = None,
-    range: float | None = None,
-    least: float = OPEN_FRACTION,
-    now: float | None = None,
-) -> Result:
-    """Whether a drawer or door is open by at least the fraction `least` of its range."""
-    measured = opening_fraction(part, body, first=first, range=range, now=now)
-    if not measured.ok:
-        return measured
-    return Result(value=float(measured.value) >= least, evidence={**measured.evidence, "least": least})
+def is_open(opening: Result, least: float = OPEN_FRACTION) -> Result:
+    """Whether a part whose `opening_fraction` was measured is open by at least the share `least` of its range."""
+    if not opening.ok:
+        return opening
+    return Result(value=float(opening.value) >= least, evidence={**opening.evidence, "least": least})
 
 
-def is_closed(
-    part: Object,
-    body: Object | None = None,
-    *,
-    first: Object | None = None,
-    range: float | None = None,
-    now: float | None = None,
-) -> Result:
-    """Whether a drawer or door is shut, within what the camera can tell."""
-    measured = opening_fraction(part, body, first=first, range=range, now=now)
-    if not measured.ok:
-        return measured
-    amount = float(measured.evidence["amount"])
-    return Result(value=amount <= float(measured.evidence["closed_within"]), evidence=measured.evidence)
+def is_closed(opening: Result) -> Result:
+    """Whether a part whose `opening_fraction` was measured is shut, within what the camera can tell."""
+    if not opening.ok:
+        return opening
+    amount = float(opening.evidence["amount"])
+    return Result(value=amount <= float(opening.evidence["closed_within"]), evidence=opening.evidence)
 
 
 def cap_height(button: Object) -> float:

@@ -13,6 +13,7 @@ from embodied_agent.primitives.grip import close_with, differ
 from embodied_agent.primitives.lead import lead, plan_lead, plan_push
 from embodied_agent.primitives.move import CLEARANCE, CONTACT, PREGRASP
 from embodied_agent.primitives.registry import primitive
+from embodied_agent.primitives.state import opening_now
 from embodied_agent.signature import Range, Type
 from embodied_agent.types import Array, Joint, Object, Result
 
@@ -177,9 +178,7 @@ def is_opened(context: Context, part: Object, to: Annotated[float, Range(0.0, 1.
         part: The drawer or door.
         to: The opening that was asked for, as a share of the full range.
     """
-    view = context.view
-    now = view.fresh(part)
-    measured = states.opening_fraction(now, view.body_of(now), first=view.first(part), now=view.now)
+    measured = opening_now(context, part)
     if not measured.ok:
         return measured
     fraction = float(measured.value)

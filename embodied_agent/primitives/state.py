@@ -117,9 +117,7 @@ def is_open(context: Context, part: Object) -> Result:
     Args:
         part: The drawer or door.
     """
-    view = context.view
-    now = view.fresh(part)
-    return states.is_open(now, view.body_of(now), first=view.first(part), now=view.now)
+    return states.is_open(opening_now(context, part))
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")
@@ -129,9 +127,7 @@ def is_closed(context: Context, part: Object) -> Result:
     Args:
         part: The drawer or door.
     """
-    view = context.view
-    now = view.fresh(part)
-    return states.is_closed(now, view.body_of(now), first=view.first(part), now=view.now)
+    return states.is_closed(opening_now(context, part))
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")
@@ -164,3 +160,10 @@ def is_turned(context: Context, knob: Object) -> Result:
 def _lies(context: Context, object: Object, side: str, other: Object) -> Result:
     view = context.view
     return relations.lies(view.fresh(object), side, view.fresh(other), now=view.now)
+
+
+def opening_now(context: Context, part: Object) -> Result:
+    """How far a drawer or door is open as a new image shows it, as a share of its usual range."""
+    view = context.view
+    now = view.fresh(part)
+    return states.opening_fraction(now, view.body_of(now), first=view.first(part), now=view.now)
