@@ -66,7 +66,7 @@ def test_what_was_perceived_is_shown_where_it_stands(rig: Rig) -> None:
 
 
 def test_a_plan_is_written_and_nothing_moves(rig: Rig) -> None:
-    result = rig.client.run("move", mode=Goal.PLAN_ONLY)
+    result = rig.client.run("pick up the red cube", mode=Goal.PLAN_ONLY)
     assert result.outcome == Result.PLANNED
     assert "pick(cube)" in result.program
     assert rig.client.speed() < 0.01

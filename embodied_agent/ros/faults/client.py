@@ -11,6 +11,7 @@ from typing import Any
 
 import rclpy
 from action_msgs.msg import GoalStatus
+from control_msgs.action import FollowJointTrajectory
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -24,10 +25,11 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Empty
 from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import MarkerArray
 
 from embodied_agent.errors import RobotError
-from embodied_agent.robots.ros2.messages import seconds
+from embodied_agent.robots.ros2.messages import seconds, to_duration
 from embodied_agent_interfaces.action import ExecuteTask
 from embodied_agent_interfaces.msg import Pixel, ProgramTree
 from embodied_agent_interfaces.srv import CheckProgram, LoadScene, PlanTask
@@ -128,6 +130,9 @@ class Client:
         make(JointState, "joint_states", self._moved, qos_profile_sensor_data)
         self._stop = self.node.create_publisher(Empty, f"{agent}/stop", 1)
         self._goals = ActionClient(self.node, ExecuteTask, f"{agent}/execute_task")
+        self._arm: Any = ActionClient(
+            self.node, FollowJointTrajectory, "joint_trajectory_controller/follow_joint_trajectory"
+        )
         self._services: dict[str, Any] = {}
         self._closing = False
         self._executor = SingleThreadedExecutor(context=self.context)
@@ -141,6 +146,7 @@ class Client:
         self._thread.join(5.0)
         self._executor.shutdown(timeout_sec=1.0)
         self._goals.destroy()
+        self._arm.destroy()
         self.node.destroy_node()
         self.context.try_shutdown()
 
@@ -262,6 +268,34 @@ class Client:
         if not sent.accepted:
             raise RobotError(f"the goal {instruction[:60]!r} was refused: {self.sentence('task')}")
         return sent.wait(patience)
+
+    def jog(self, names: Sequence[str], positions: Sequence[float], duration: float) -> None:
+        """Move the arm past the node, as a teach pendant would.
+
+        Args:
+            names: Joints.
+            positions: Where to [rad].
+            duration: Of the motion [s].
+
+        Raises:
+            RobotError: The controller did not do it.
+        """
+        name = "joint_trajectory_controller/follow_joint_trajectory"
+        if not self._arm.wait_for_server(timeout_sec=self.patience):
+            raise RobotError(f"the action {name} is not there")
+        point = JointTrajectoryPoint(
+            positions=[float(value) for value in positions],
+            velocities=[0.0] * len(positions),
+            time_from_start=to_duration(duration),
+        )
+        goal = FollowJointTrajectory.Goal()
+        goal.trajectory = JointTrajectory(joint_names=list(names), points=[point])
+        handle = self._outcome(self._arm.send_goal_async(goal), name)
+        if not handle.accepted:
+            raise RobotError(f"{name} refused the jog")
+        result = self._outcome(handle.get_result_async(), name).result
+        if result.error_code != FollowJointTrajectory.Result.SUCCESSFUL:
+            raise RobotError(f"the jog failed: {result.error_string}")
 
     # -- what is published ------------------------------------------------------------------------
 

@@ -168,7 +168,7 @@ def _ended_at_random(
         if outcome == Result.STOPPED:
             refused = rig.client.send("go home")
             _demand(problems, not refused.accepted, f"{number}: a held arm took a goal")
-        rig.again()
+        wait_until("reset", lambda: rig.client.trigger("reset").success, rig.patience, 0.1)
     rig.restore()
     numbers = {"moving": len(wall), "request_to_rest_s": _spread(wall), "by_the_robots_clock_s": _spread(robot)}
     numbers |= {name: _spread(values) for name, values in stages.items()}

@@ -21,14 +21,11 @@ from embodied_agent.types import Detection, Frame, Grounding
 
 LONGEST_THOUGHT = 60.0  # [s]
 MIN_PIXELS = 40
-MOVE = """\
-with task("move"):
-    with unit("red cube", speed={speed}):
-        home()
+PICK = """\
+with task("pick up the red cube"):
+    with unit("red cube"):
         cube = find("red cube")
         pick(cube)
-        home()
-        place(cube, at=free_spot())
 """
 SENTENCES = (
     (r"go home", 'with task("go home"):\n    home()\n'),
@@ -39,8 +36,8 @@ SENTENCES = (
     (r"ask back", 'with task("ask"):\n    ask("which one?")\n'),
     (r"look for the (?P<n>[\w ]+)", 'with task("look"):\n    find("{n}")\n'),
     (r"write nonsense", 'with task("nonsense"):\n    fly(to="the moon")\n'),
-    (r"move", MOVE.replace("{speed}", "0.25")),
-    (r"move fast", MOVE.replace("{speed}", "1.0")),
+    (r"go home slowly", 'with task("go home slowly"):\n    with unit("arm", speed=0.1):\n        home()\n'),
+    (r"pick up the red cube", PICK),
 )
 
 

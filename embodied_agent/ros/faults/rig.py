@@ -12,6 +12,7 @@ from typing import Any
 
 from embodied_agent.config import find_config
 from embodied_agent.errors import RobotError
+from embodied_agent.robots.description import load_robot
 from embodied_agent.ros.faults.client import Client
 from embodied_agent.ros.faults.processes import Child, wait_until
 
@@ -22,6 +23,7 @@ objects:
 DRIVER = (sys.executable, "-m", "embodied_agent.ros.driver.node")
 AGENT = (sys.executable, "-m", "embodied_agent.ros.agent_node")
 MODEL = (sys.executable, "-m", "embodied_agent.ros.faults.model")
+AWAY, JOG = 1.2, 2.0  # [rad] of the first joint from home, [s] to get there
 FAULTS = ("camera_silent", "joint_states_silent", "tf_silent", "controller_down")
 
 
@@ -46,6 +48,7 @@ class Rig:
         driver_parameters: Mapping[str, Any] | None = None,
         patience: float = 120.0,
     ) -> None:
+        self.description = load_robot(robot)
         self.folder, self.domain, self.robot, self.patience = folder, domain, robot, patience
         folder.mkdir(parents=True, exist_ok=True)
         self.port = _free_port()
@@ -166,13 +169,17 @@ class Rig:
         return sent.accepted and sent.wait(self.patience).outcome == 0
 
 
-def moving(rig: Rig, instruction: str = "move", speed: float = 0.08) -> Any:
-    """A goal whose arm moves now; for exercises that break something on the way.
+def moving(rig: Rig, speed: float = 0.05) -> Any:
+    """A goal whose arm moves now, for some seconds; for exercises that break something on the way.
 
     Raises:
         RobotError: The arm did not come to move.
     """
-    sent = rig.client.send(instruction)
+    joints = rig.description.joint_names
+    away = [*rig.description.home]
+    away[0] -= AWAY
+    rig.client.jog(joints, away, JOG)
+    sent = rig.client.send("go home slowly")
     if not sent.accepted:
         raise RobotError(f"the goal was refused: {rig.client.sentence('task')}")
 
