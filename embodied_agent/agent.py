@@ -45,11 +45,14 @@ class Budgets:
     Attributes:
         plans: Programs asked of the planner because one was not accepted or failed, the first included.
         seconds: Wall-clock time for the whole run.
+        robot_seconds: Time of the robot's own clock for it. In simulation that is the same on any
+            machine, however busy.
         steps: Statements that one program may run.
     """
 
     plans: int = 3
     seconds: float = 300.0
+    robot_seconds: float = math.inf
     steps: int = 2000
 
 
@@ -118,12 +121,12 @@ class Agent:
         self.seed, self.perception = seed, perception
         self.budgets = budgets or Budgets()
         self.cancel = threading.Event()
-        self._deadline = math.inf
+        self._deadline = self._robot_deadline = math.inf
         self.supervisor = Supervisor(
             backend,
             backend.description,
             cancelled=self.cancel.is_set,
-            expired=lambda: time.monotonic() >= self._deadline,
+            expired=lambda: time.monotonic() >= self._deadline or bool(self._over()),
             log=log,
         )
         self.arm = Arm(self.supervisor, seed)
@@ -149,6 +152,7 @@ class Agent:
         going = _Run(checked_command(command), goal, time.monotonic())
         self.arm.first_motion = None
         self._deadline = going.start + self.budgets.seconds
+        self._robot_deadline = self.backend.now() + self.budgets.robot_seconds
         self.supervisor.following = told.following
 
         view = View(self.arm, self.grounder, self.backend.cameras[0], told.seen, told.perceived)
@@ -161,8 +165,14 @@ class Agent:
         except SafetyStop as stop:
             going.verdict, going.message = account.STOPPED, str(stop)
         finally:
-            self._deadline = math.inf
+            self._deadline = self._robot_deadline = math.inf
         return self._account(going, context)
+
+    def _over(self) -> str:
+        """Why the run must end by the robot's own clock; "" as long as it may go on."""
+        if self.backend.now() < self._robot_deadline:
+            return ""
+        return f"time ran out after {self.budgets.robot_seconds:g} s of the robot's clock"
 
     def plan(self, command: Command, *, goal: Goal | None = None) -> tuple[Program, Plan]:
         """The checked program for a command; nothing moves.
@@ -230,6 +240,7 @@ class Agent:
             budget=Budget(steps=self.budgets.steps),
             skip=done,
             variables=variables,
+            ended=self._over,
         )
 
     def _accepted(self, going: _Run, view: View) -> tuple[Program, Plan]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class Setup:
         planner_url, model: See `planners.catalog.planner_config`.
         perception: "camera"; or "truth" for the ablation.
         depth_noise: Depth as a real camera gives it.
-        seconds: Longest run.
+        seconds: Longest run, by the clock on the wall.
+        robot_seconds: Longest run, by the robot's own clock.
     """
 
     scene: Any = "blocks"
@@ -43,6 +45,7 @@ class Setup:
     perception: str = "camera"
     depth_noise: bool = False
     seconds: float = 300.0
+    robot_seconds: float = math.inf
 
     def __post_init__(self) -> None:
         if self.perception not in PERCEPTIONS:
@@ -125,7 +128,7 @@ class Assembly:
                 self.minds.planner,
                 grounder if watcher is None else WatchedGrounder(grounder, watcher),
                 seed=setup.seed,
-                budgets=Budgets(seconds=setup.seconds),
+                budgets=Budgets(seconds=setup.seconds, robot_seconds=setup.robot_seconds),
                 perception=setup.perception,
             )
         except BaseException:

@@ -18,7 +18,8 @@ from embodied_agent.errors import BadInput, PlannerError
 from embodied_agent.planners.goal import FAMILIES
 from embodied_agent.record import plain, write_whole
 
-GRACE = 60.0  # [s] beyond the deadline before a worker counts as hanging
+SLOWEST = 5.0  # times the deadline on the wall clock: a busy machine must not decide
+GRACE = 60.0  # [s] beyond that before a worker counts as hanging
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class BenchOptions:
     Attributes:
         episodes: Of each family; their scenes' seeds count from `seed`.
         families: () = all.
-        deadline: Longest run of one episode [s].
+        deadline: Longest run of one episode, by the robot's own clock [s].
         videos: How many episodes are filmed: the first of each family, in turn.
         robot, planner, planner_url, model, perception, depth_noise: As for `run`.
     """
@@ -99,7 +100,7 @@ class Runner:
         self.setup = Setup(
             robot=options.robot, planner=options.planner, planner_url=options.planner_url,
             model=options.model, perception=options.perception, depth_noise=options.depth_noise,
-            seconds=options.deadline,
+            seconds=SLOWEST * options.deadline, robot_seconds=options.deadline,
         )  # fmt: skip
         self.minds = Minds(self.setup)
 
@@ -135,7 +136,7 @@ def run_bench(
     records = {record.id: record for record in stored(folder)}
     missing = [job for job in jobs if job.id not in records]
     try:
-        for done in run_jobs(Runner, options, missing, workers, options.deadline + GRACE):
+        for done in run_jobs(Runner, options, missing, workers, SLOWEST * options.deadline + GRACE):
             record = EpisodeRecord.from_json(done.value) if not done.error else _lost(done.job, done.error)
             text = json.dumps(plain(record.as_json()), indent=1) + "\n"
             write_whole(folder / "episodes" / f"{record.id}.json", text)

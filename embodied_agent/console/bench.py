@@ -43,7 +43,9 @@ def bench_tabletop(
     workers: Workers = 1,
     depth_noise: DepthNoise = False,
     videos: Annotated[int, typer.Option(min=0, max=50, help="Films in the report.")] = 6,
-    deadline: Annotated[float, typer.Option(min=1.0, help="Give an episode up after this many seconds.")] = 180.0,
+    deadline: Annotated[
+        float, typer.Option(min=1.0, help="Give an episode up after this many seconds of the robot's clock.")
+    ] = 180.0,
     out: Annotated[Path, typer.Option("--out", help="Folder; a second call goes on where one was.")] = Path(
         "runs/bench"
     ),

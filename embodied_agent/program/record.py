@@ -53,6 +53,7 @@ class Recorder(Evaluator):
         self.emit, self.cancel, self.clock = emit, cancel, clock
         self.start = clock()
         self.deadline: float | None = None
+        self.ended: Callable[[], str] = lambda: ""  # why the run must end, for other reasons
         self.attempt = 1
         self.events: list[Event] = []
 
@@ -62,6 +63,8 @@ class Recorder(Evaluator):
             raise Cancelled("the run was cancelled")
         if self.deadline is not None and self.clock() >= self.deadline:
             raise Cancelled(f"time ran out after {self.clock() - self.start:.1f} s")
+        if reason := self.ended():
+            raise Cancelled(reason)
 
     def tell(self, event: Event) -> None:
         """Keep an event, and pass it on."""

@@ -67,6 +67,7 @@ def run(
     skip: frozenset[str] = frozenset(),
     variables: Mapping[str, Any] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    ended: Callable[[], str] = lambda: "",
 ) -> Outcome:
     """Run a checked program.
 
@@ -82,6 +83,7 @@ def run(
         skip: Paths of statements that an earlier run has done; see `program.repair`.
         variables: The task's variables at the start, from the earlier run's outcome.
         clock: Seconds.
+        ended: Says why the run must end; "" as long as it may go on.
 
     Returns:
         How it ended: done, failed, refused or asked.
@@ -92,7 +94,7 @@ def run(
     """
     machine = _Machine(program, library, context, skills or {}, emit, cancel, budget or Budget(), skip, clock)
     limits = [end for end in (deadline, machine.time_limit()) if end is not None]
-    machine.deadline = min(limits, default=None)
+    machine.deadline, machine.ended = min(limits, default=None), ended
     return machine.outcome(program.task, Frame(dict(variables or {})))
 
 

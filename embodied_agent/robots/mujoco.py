@@ -77,6 +77,7 @@ class MujocoBackend(Backend):
         self.model: Any = None
         self._colors: Any = None
         self._closed = False
+        self._grip_force = description.gripper.max_force
         self.reset(scene, seed)
 
     def reset(self, scene: Scene, seed: int | None = None) -> None:
