@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 PROCESSOR = 1e-3  # [s] of processor time for one unit at most; a usual one takes a tenth of it
-WALL = 60.0  # [s] at most that anybody waits for one search
+WALL = 120.0  # [s] at most that anybody waits for one search
 
 # Whether a search has to end.
 Spent = Callable[[], bool]
