@@ -20,6 +20,7 @@ from rclpy.qos import QoSProfile
 from unique_identifier_msgs.msg import UUID
 
 FEEDBACK_DEPTH = 5
+WAITING = 16  # answers that are waited for at most
 ASK_AGAIN = 0.05  # [s] between two cancels of a goal that does not end
 
 
@@ -125,7 +126,7 @@ class GoalClient:
 
     def send(self, message: Any) -> Goal:
         """Send a goal; it replaces the one before on most controllers."""
-        self._forget()
+        self._forget(keep=WAITING)
         goal = Goal(self)
         self._goal = goal
         request = self.type.Impl.SendGoalService.Request()
@@ -154,11 +155,12 @@ class GoalClient:
 
         future.add_done_callback(done)
 
-    def _forget(self) -> None:
-        """Drop answers that never came: their server died."""
-        for client, future in list(self._waiting.values()):
+    def _forget(self, keep: int = 0) -> None:
+        """Drop the oldest answers that never came: their server died."""
+        waiting = list(self._waiting.items())
+        for key, (client, future) in waiting[: max(0, len(waiting) - keep)]:
             client.remove_pending_request(future)
-        self._waiting.clear()
+            self._waiting.pop(key, None)
 
     def _answered(self, goal: Goal, answer: Any) -> None:
         goal.answered = time.monotonic()
@@ -167,7 +169,7 @@ class GoalClient:
             return
         goal.accepted = True
         if goal.abandoned:
-            goal.cancel()
+            self._request_cancel(goal)  # a late yes to a goal that nobody waits for
         self._request_result(goal)
 
     def _heard(self, message: Any) -> None:
@@ -183,6 +185,8 @@ class GoalClient:
 
     def _ended(self, goal: Goal, answer: Any) -> None:
         ending = _ENDINGS.get(answer.status)
+        if ending is Ending.UNKNOWN and not goal.accepted:
+            return  # asked before the server had made up its mind
         if ending is not None:
             goal.end(ending, answer.result)
 
@@ -199,5 +203,5 @@ class GoalClient:
             # It is not running. Its result tells how it ended, unless it was never taken.
             if goal.accepted:
                 self._request_result(goal)
-            elif answer.return_code == CancelGoal.Response.ERROR_GOAL_TERMINATED:
-                goal.end(Ending.CANCELED)
+            elif goal.abandoned:
+                goal.end(Ending.UNKNOWN)

@@ -45,7 +45,7 @@ class Halter:
     ) -> None:
         self._arm, self._hand, self._sensors, self._interface = arm, hand, sensors, interface
         self.times: deque[StopTime] = deque(maxlen=REMEMBERED)
-        self._notes: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self._notes: queue.SimpleQueue[tuple[float, tuple[Goal, ...]]] = queue.SimpleQueue()
         self._held: Goal | None = None  # the goal after which a hold was sent
         self._lock = threading.Lock()
         self._closed = False
@@ -53,9 +53,10 @@ class Halter:
         self._thread.start()
 
     def stop(self) -> None:
-        """Cancel whatever runs, soon; returns at once."""
-        if self._notes.qsize() < REMEMBERED:
-            self._notes.put(time.monotonic())
+        """Cancel what runs now, soon; returns at once. A goal that is sent later is none of its business."""
+        goals = tuple(goal for goal in (self._arm.goal, self._hand.goal) if goal is not None)
+        if goals and self._notes.qsize() < REMEMBERED:
+            self._notes.put((time.monotonic(), goals))
 
     def halt(self, goal: Goal, vigil: Vigil) -> str:
         """Cancel a goal and wait until it is over; what to add to the reason, "" if it went well."""
@@ -63,16 +64,14 @@ class Halter:
 
     def close(self) -> None:
         """Cancel whatever runs, and end the thread."""
+        self.stop()
         self._closed = True
-        self._notes.put(time.monotonic())
+        self._notes.put((time.monotonic(), ()))
         self._thread.join(JOIN + 2 * self._interface.cancel_timeout)
 
     def _work(self) -> None:
         while not self._closed or not self._notes.empty():
-            asked = self._notes.get()
-            while not self._notes.empty():  # one stop is as good as many
-                self._notes.get()
-            goals = [goal for goal in (self._arm.goal, self._hand.goal) if goal is not None]
+            asked, goals = self._notes.get()
             for goal in goals:
                 goal.cancel()
             for goal in goals:

@@ -147,6 +147,8 @@ class Sensors:
         if self.problem:
             return f"no usable joint state on {topic}: {self.problem}"
         silence = self.joints.silence
+        if silence is not None and silence < waited:
+            return f"{self.silence()}; waited {waited:.1f} s"
         if silence is None:
             return f"no joint state came on {topic} in {waited:.1f} s: is the driver running, and of this robot?"
         return f"no joint state came on {topic} for {silence:.2f} s: is the driver running?"
