@@ -22,7 +22,7 @@ from embodied_agent.mllm.network import EmbodiedNetwork, Memory, stack_scenes
 from embodied_agent.mllm.objects import Float, Seen, describe, point_features
 from embodied_agent.mllm.picture import Picture, picture_from_frame
 from embodied_agent.mllm.tokenizer import ProgramTokenizer
-from embodied_agent.mllm.vision import Dense, stack_inputs
+from embodied_agent.mllm.vision import Dense, look_twice, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, KINDS
 from embodied_agent.mllm.weights import load_weights
 from embodied_agent.types import Command, Detection, Frame, Grounding
@@ -263,5 +263,4 @@ def look(network: EmbodiedNetwork, pictures: list[Picture]) -> Dense:
     device = next(network.parameters()).device
     inputs: Tensor = stack_inputs(rgb.to(device), depth.to(device), height.to(device))
     with torch.autocast(device.type, torch.bfloat16):
-        dense: Dense = network.vision(inputs)
-    return Dense(*(value.float() for value in dense))
+        return look_twice(network.vision, inputs)

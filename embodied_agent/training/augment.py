@@ -6,7 +6,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from embodied_agent.training.shards import FIRST_INSTANCE
+
 Float = NDArray[np.float32]
+_GREY = 0.25  # share of crops without colours
+_REPAINTED = 0.5  # share of fruit in colours that it never has
 
 
 def augment_color(rgb: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
@@ -21,6 +25,44 @@ def augment_color(rgb: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
     image += rng.normal(0, rng.uniform(0, 0.025), size=image.shape).astype(np.float32)
     result: NDArray[np.uint8] = (image.clip(0, 1) * 255).astype(np.uint8)
     return result
+
+
+def augment_hue(
+    rgb: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    instances: list[tuple[str, int, int]],
+    repaintable: frozenset[int],
+    rng: Generator,
+) -> tuple[NDArray[np.uint8], list[tuple[str, int, int]]]:
+    """Shape must tell the kind: at times no colours at all, at times fruit of another colour.
+
+    Kinds are trained in some colours and met in others; an eye that takes every small yellow
+    thing for a lemon has learnt the wrong thing.
+
+    Args:
+        rgb: (H, W, 3).
+        labels: (H, W); `first + i` is instance i, with the first of `shards.FIRST_INSTANCE`.
+        instances: Name, class index and colour index of each.
+        repaintable: Class indices whose things may be painted over.
+
+    Returns:
+        The picture, and the instances; those whose colour has no name now have index -1.
+    """
+    if rng.random() < _GREY:
+        grey = rgb.mean(axis=2, keepdims=True).astype(np.uint8)
+        return grey.repeat(3, axis=2), [(name, kind, -1) for name, kind, _ in instances]
+    painted = list(instances)
+    image = rgb.copy()
+    for index, (name, kind, _) in enumerate(instances):
+        if kind not in repaintable or rng.random() > _REPAINTED:
+            continue
+        mine = labels == FIRST_INSTANCE + index
+        shading = image[mine].max(axis=1, keepdims=True).astype(np.float32)
+        paint = rng.dirichlet(np.full(3, 0.7))
+        paint *= rng.uniform(0.5, 1.0) / paint.max()
+        image[mine] = (shading * paint).astype(np.uint8)
+        painted[index] = (name, kind, -1)
+    return image, painted
 
 
 def augment_depth(depth: Float, height: Float, rng: Generator) -> tuple[Float, Float]:

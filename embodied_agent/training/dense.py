@@ -13,15 +13,21 @@ from torch.nn import functional as F
 
 from embodied_agent.mllm.vision import OFFSET_SCALE, STRIDE, Dense, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, KINDS, STUFF, THINGS
-from embodied_agent.training.augment import augment_color, augment_depth
+from embodied_agent.training.augment import augment_color, augment_depth, augment_hue
 from embodied_agent.training.shards import FIRST_INSTANCE, Shot
+from sim.dimensions import FRUITS
 
 Float = NDArray[np.float32]
 CROP = (160, 208)
 _THING_WEIGHT = 6.0  # things cover a twentieth of a picture
 _AIMED = 0.8  # share of crops that are taken around a thing
 _SEEN_FROM = 5  # cells; smaller visible parts get no centre
-_RARE = {"drawer_handle": 3.0, "door_handle": 3.0, "button": 2.0, "knob": 2.0}
+# Scenes hold a cube far more often than a door: crops are aimed at, and cells weighted for, the rare.
+_RARE = {
+    "drawer_handle": 3.0, "door_handle": 3.0, "button": 2.0, "knob": 2.0, "door": 2.0, "cupboard": 2.0,
+    "shelf": 1.5, "mug": 1.5, "bottle": 1.5, "cylinder": 1.5,
+}  # fmt: skip
+_FRUIT_CLASSES = frozenset(CLASS_INDEX[name] for name in FRUITS)
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ def _sample(shot: Shot, rng: Generator, crop: tuple[int, int] | None) -> dict[st
     picture = shot.picture()
     labels = np.asarray(shot.labels)
     rgb, depth, height, true_depth = picture.rgb, picture.depth, picture.height, picture.depth
-    centres = _centres_of(labels, len(shot.instances))
+    instances = shot.instances
+    centres = _centres_of(labels, len(instances))
     if crop is not None:
         if rng.random() < 0.5:
             rgb, labels = rgb[:, ::-1], labels[:, ::-1]
@@ -76,16 +83,17 @@ def _sample(shot: Shot, rng: Generator, crop: tuple[int, int] | None) -> dict[st
             true_depth = true_depth[:, ::-1]
             centres = centres.copy()
             centres[:, 0] = labels.shape[1] / STRIDE - 1 - centres[:, 0]
-        top, left = _corner(labels.shape, crop, centres, rng)
+        top, left = _corner(labels.shape, crop, centres, rareness(shot), rng)
         window = (slice(top, top + crop[0]), slice(left, left + crop[1]))
         rgb, depth, height, labels = rgb[window], depth[window], height[window], labels[window]
         true_depth = true_depth[window]
         centres = centres - np.array([left / STRIDE, top / STRIDE, 0], dtype=np.float32)
+        rgb, instances = augment_hue(rgb, labels, instances, _FRUIT_CLASSES, rng)
         rgb = augment_color(rgb, rng)
         depth, height = augment_depth(depth, height, rng)
     y, x = (int(value) for value in rng.integers(0, STRIDE, size=2)) if crop is not None else (0, 0)
     # A cell takes the label of one of its pixels, drawn anew each time: on average its share.
-    targets = _targets(labels[y::STRIDE, x::STRIDE], centres, shot.instances)
+    targets = _targets(labels[y::STRIDE, x::STRIDE], centres, instances)
     return {
         "rgb": np.ascontiguousarray(rgb),
         "seen_depth": np.ascontiguousarray(depth),
@@ -95,12 +103,19 @@ def _sample(shot: Shot, rng: Generator, crop: tuple[int, int] | None) -> dict[st
     }
 
 
-def _corner(shape: tuple[int, ...], crop: tuple[int, int], centres: Float, rng: Generator) -> tuple[int, int]:
+def rareness(shot: Shot) -> Float:
+    """How much each instance of a shot is sought, (n,)."""
+    return np.array([_RARE.get(CLASSES[kind], 1.0) for _, kind, _ in shot.instances], dtype=np.float32)
+
+
+def _corner(
+    shape: tuple[int, ...], crop: tuple[int, int], centres: Float, sought: Float, rng: Generator
+) -> tuple[int, int]:
     """Row and column of a crop's corner, even, mostly so that some thing lies inside."""
     room = [(shape[axis] - crop[axis]) // STRIDE for axis in (0, 1)]
-    shown = centres[centres[:, 2] > 0]
-    if len(shown) and rng.random() < _AIMED:
-        x, y, _ = shown[int(rng.integers(len(shown)))]
+    chances = sought * (centres[:, 2] > 0)
+    if chances.any() and rng.random() < _AIMED:
+        x, y, _ = centres[int(rng.choice(len(centres), p=chances / chances.sum()))]
         aim = (y - rng.uniform(0.1, 0.9) * crop[0] / STRIDE, x - rng.uniform(0.1, 0.9) * crop[1] / STRIDE)
         top, left = (int(np.clip(round(float(a)), 0, r)) for a, r in zip(aim, room, strict=True))
     else:

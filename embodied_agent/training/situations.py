@@ -18,7 +18,7 @@ from embodied_agent.mllm.network import EmbodiedNetwork
 from embodied_agent.mllm.objects import Float, Seen, describe
 from embodied_agent.mllm.picture import Picture, camera_from_array, picture_from_arrays
 from embodied_agent.mllm.settings import ModelSettings
-from embodied_agent.mllm.vision import STRIDE, Dense, stack_inputs
+from embodied_agent.mllm.vision import STRIDE, Dense, look_twice, stack_inputs
 from embodied_agent.training.augment import augment_color, augment_depth
 from embodied_agent.training.queries import draw_queries
 from embodied_agent.training.sequences import Example, Phrase
@@ -186,8 +186,7 @@ def see_shots(
         pictures.append(picture)
         inputs.append(stack_inputs(*(torch.from_numpy(a)[None] for a in (rgb, depth, height))))
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-        raw = network.vision(torch.cat(inputs).to(device))
-    dense = Dense(*(value.float() for value in raw))
+        dense = look_twice(network.vision, torch.cat(inputs).to(device))
     results = []
     for index, (shot, picture) in enumerate(zip(shots, pictures, strict=True)):
         instances = find_instances(dense, index, settings.max_objects)

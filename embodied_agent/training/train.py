@@ -32,7 +32,7 @@ from embodied_agent.mllm.objects import Seen
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.tokenizer import FILE_NAME, ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.weights import save_weights
-from embodied_agent.training.dense import dense_batch, dense_loss
+from embodied_agent.training.dense import dense_batch, dense_loss, rareness
 from embodied_agent.training.imagine import imagine_situation
 from embodied_agent.training.loop import Stage, run_stage
 from embodied_agent.training.sequences import Example, run_sequences, sequence_batch, sequence_loss
@@ -103,14 +103,15 @@ class Trainer:
         if not len(shots):
             raise BadInput(f"no pictures in {self.data / 'train'}: the data set was not built")
         vision = self.network.vision.train()
-        drawn = 0
+        chances, drawn = _chances(shots), 0
 
         def prepare() -> Any:
-            nonlocal shots, drawn
+            nonlocal shots, chances, drawn
             drawn += 1
             if drawn % 100 == 0:  # a build may still be under way
                 shots = Shots(self.data / "train")
-            chosen = self.rng.integers(0, len(shots), size=self.preset.crops)
+                chances = _chances(shots)
+            chosen = self.rng.choice(len(shots), size=self.preset.crops, p=chances)
             return dense_batch([shots[int(i)] for i in chosen], self.rng)
 
         with ThreadPoolExecutor(1) as pool:
@@ -257,6 +258,12 @@ class Trainer:
         stage = Stage(name, minutes, _RATES[name], step, parts)
         self.curves[name] = run_stage(stage, self.network, self.checkpoints, self.device)
         (self.data / "curves.json").write_text(json.dumps(self.curves))
+
+
+def _chances(shots: Shots) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """How often each shot is drawn: those that show something rare more often, (n,)."""
+    most = np.array([float(rareness(shots[i]).max(initial=1.0)) for i in range(len(shots))])
+    return most / most.sum()
 
 
 def draw_examples(
