@@ -26,13 +26,24 @@ TRIED = 0.008  # [m] nearer to a place that failed is the same place
 
 @dataclass(frozen=True)
 class Aim:
-    """Where a thing was last meant to go: one of the first three, or the spot alone."""
+    """Where a thing is meant to go: one of the first three, or the spot alone.
+
+    Attributes:
+        inside, on, beside: The other thing.
+        side: Of what it goes beside.
+        spot: Pose of its centre; None before one was chosen.
+    """
 
     inside: Object | None
     on: Object | None
     beside: Object | None
     side: str
-    spot: Pose
+    spot: Pose | None
+
+    @property
+    def goal(self) -> str:
+        """The other thing's id, or "a spot"."""
+        return next((target.id for target in (self.inside, self.on, self.beside) if target is not None), "a spot")
 
 
 @primitive(returns=Type.POSE, effect="perceive", for_skills=True)
@@ -55,39 +66,47 @@ def propose_placement(
         at: The place its centre goes over.
         side: With `beside`, on which side.
     """
-    view = context.view
-    thing = context.held.object if context.held is not None else view.known(object)
-    yaw, extent = _yaw(thing.pose), thing.extent
-    if inside is not None:
-        found = _inside(context, thing, view.known(inside), yaw)
-    elif on is not None:
-        support = view.known(on)
-        standing = [x for x in view.near(support) if x.id != thing.id and is_on(x, support).value]
-        found = placement.on(support, extent, contents=standing, yaw=yaw)
-    else:
-        table = Table(context.obstacles(thing), view.scene.table.offset)
-        if beside is not None:
-            found = table.beside(view.known(beside), extent, side=side, yaw=yaw)
-        elif at is not None:
-            found = table.at(at.position, extent, yaw=yaw)
-        else:
-            return Result(ok=False, reason="nothing says where to put it")
+    thing = context.held.object if context.held is not None else context.view.known(object)
+    aim = Aim(inside, on, beside, side, at)
+    found = _place_for(context, thing, aim)
     if not found.ok:
         return Result(ok=False, reason=found.reason, evidence=found.evidence)
-    chosen, held = Result(found.value.pose, evidence=found.evidence), context.held
-    if held is not None:
-        goal = next((target.id for target in (inside, on, beside) if target is not None), "a spot")
-        far = context.far.get(thing.id)
-        if far is not None and far.goal == goal and far.holds_for(held.tool_from_object):
-            return Result(ok=False, reason=far.reason, evidence={**found.evidence, "found_before": True})
-        chosen = _servable(context, found.value, thing, yaw, inside or on)
-        if chosen.ok:
-            context.far.pop(thing.id, None)
-        elif chosen.value:
-            context.far[thing.id] = far_from(goal, chosen.value, held.tool_from_object, chosen.reason)
-            chosen = replace(chosen, value=None)
+    chosen = Result(found.value.pose, evidence=found.evidence)
+    if context.held is not None:
+        chosen = _reached(context, found.value, thing, aim)
     if chosen.ok:
-        context.memory[f"aim:{object.id}"] = Aim(inside, on, beside, side, chosen.value)
+        context.memory[f"aim:{object.id}"] = replace(aim, spot=chosen.value)
+    return chosen
+
+
+def _place_for(context: Context, thing: Object, aim: Aim) -> Result:
+    """The `Placement` that perception knows for an aim, whatever the arm can reach."""
+    view, yaw, extent = context.view, _yaw(thing.pose), thing.extent
+    if aim.inside is not None:
+        return _inside(context, thing, view.known(aim.inside), yaw)
+    if aim.on is not None:
+        support = view.known(aim.on)
+        standing = [x for x in view.near(support) if x.id != thing.id and is_on(x, support).value]
+        return placement.on(support, extent, contents=standing, yaw=yaw)
+    if aim.beside is not None:
+        return _table(context, thing).beside(view.known(aim.beside), extent, side=aim.side, yaw=yaw)
+    if aim.spot is not None:
+        return _table(context, thing).at(aim.spot.position, extent, yaw=yaw)
+    return Result(ok=False, reason="nothing says where to put it")
+
+
+def _reached(context: Context, place: Placement, thing: Object, aim: Aim) -> Result:
+    """A place's best spot for the arm as it holds the thing; where there is none, that is remembered."""
+    held, far = context.held, context.far.get(thing.id)
+    assert held is not None
+    if far is not None and far.goal == aim.goal and far.holds_for(held.tool_from_object):
+        return Result(ok=False, reason=far.reason, evidence={**place.evidence, "found_before": True})
+    chosen = _servable(context, place, thing, _yaw(thing.pose), aim.inside or aim.on)
+    if chosen.ok:
+        context.far.pop(thing.id, None)
+    elif chosen.value:
+        context.far[thing.id] = far_from(aim.goal, chosen.value, held.tool_from_object, chosen.reason)
+        chosen = replace(chosen, value=None)
     return chosen
 
 
@@ -98,8 +117,8 @@ def is_placed(context: Context, object: Object) -> Result:
     Args:
         object: The thing.
     """
-    aim = context.memory.get(f"aim:{object.id}")
-    if aim is None:
+    aim: Aim | None = context.memory.get(f"aim:{object.id}")
+    if aim is None or aim.spot is None:
         return Result(ok=False, reason=f"nothing proposed a place for {object.description!r}")
     if context.holds(object):
         return HELD
@@ -167,9 +186,7 @@ def free_spot(context: Context) -> Result:
     """A free place on the table within reach; fails if the table is full."""
     held = context.held
     extent: Array | None = held.object.extent if held is not None else None
-    near: tuple[Object, ...] = (held.object,) if held is not None else ()
-    table = Table(context.obstacles(*near), context.view.scene.table.offset)
-    found = table.free_spot(extent)
+    found = _table(context, held.object if held is not None else None).free_spot(extent)
     if not found.ok:
         return found
     place = found.value.pose.position
@@ -183,9 +200,15 @@ def propose_rest(context: Context) -> Result:
     if context.held is None:
         return Result(ok=False, reason="nothing is held that could be put down")
     thing = context.held.object
-    yaw, table = _yaw(thing.pose), Table(context.obstacles(thing), context.view.scene.table.offset)
-    found = table.free_spot(thing.extent, yaw=yaw)
+    yaw = _yaw(thing.pose)
+    found = _table(context, thing).free_spot(thing.extent, yaw=yaw)
     return _servable(context, found.value, thing, yaw, None) if found.ok else found
+
+
+def _table(context: Context, thing: Object | None) -> Table:
+    """The table with all that stands on it but one thing."""
+    near = () if thing is None else (thing,)
+    return Table(context.obstacles(*near), context.view.scene.table.offset)
 
 
 def _inside(context: Context, thing: Object, container: Object, yaw: float) -> Result:
