@@ -32,6 +32,8 @@ SHRINK = 0.012  # [m] a held thing's box is made smaller on each side: it touche
 ASIDE = (0.5, 1.0)  # [rad] off the way that was asked for, where the joints do not allow that
 TILTED = 0.35  # [rad] that the hand may tilt then
 ENOUGH = 0.4  # of a way out: as good as all of it
+FAR = 0.02  # [m] that a hand stays short of a place: out of reach, not a matter of its turn
+NEAR, ALIKE = 0.005, 0.02  # [m] and [rad] between poses that are as easy to reach
 UPRIGHT = 0.35  # [rad] that something held may tilt when it must stay upright
 
 
@@ -48,6 +50,7 @@ class Arm:
         self.description = robot.description
         self.seed = seed
         self.speed = 1.0
+        self.upright = False  # what is held must not tilt
         self.motions = 0
         self.touched = robot.now()  # last time that the hand moved anything, or may have
         self.first_motion: float | None = None  # time.monotonic() of the first command that moved it
@@ -258,26 +261,32 @@ class Arm:
         """
         self._world.update(Obstacles(points=obstacles, table=0.0, held=_box(held)))
         start, first = self.state().positions, ""
+        far: list[Pose] = []
         for index, tool in enumerate(tools):
-            reason = self._unplaceable(tool, start, above)
+            if any(_same_but_turned(tool, other) for other in far):
+                continue  # out of reach in any turn about the hand's own axis
+            reason, missing = self._unplaceable(tool, start, above)
             if not reason:
                 return index, ""
             first = first or reason
+            if missing > FAR:
+                far.append(tool)
         return None, first
 
-    def _unplaceable(self, tool: Pose, start: Array, above: float) -> str:
+    def _unplaceable(self, tool: Pose, start: Array, above: float) -> tuple[str, float]:
+        """Why the hand cannot be lowered into a pose, "" if it can; and how far it stays from above it [m]."""
         over = tool.translated(np.array([0.0, 0.0, above]))
         reason = ""
         for solution in self.kinematics.inverses(over, start, count=2, attempts=4, random_seed=self.seed):
             if not solution.found:
-                return f"the place is {solution.reason}"
+                return f"the place is {solution.reason}", solution.position_error
             if (touch := self._world.contact(solution.positions)) is not None:
                 reason = f"over the place {touch}"
                 continue
             reason = follow_poses(self.kinematics, solution.positions, [tool]).reason
             if not reason:
-                return ""
-        return reason
+                return "", 0.0
+        return reason, 0.0
 
     def first_turnable(self, grasps: Sequence[Grasp], angle: float, back: float) -> Grasp | None:
         """The best grasp from which the tool can turn by `angle` [rad] about world z."""
@@ -327,11 +336,12 @@ class Arm:
             way = [tool.translated(offset) for offset in np.atleast_2d(then)]
             return follow_poses(self.kinematics, positions, way, beyond).reason
 
-        plan = self._planner.plan(start, goal, seed=self.seed, accept=accept)
+        tilt = UPRIGHT if self.upright and held is not None else None
+        plan = self._planner.plan(start, goal, seed=self.seed, accept=accept, max_tilt=tilt)
         if not plan.found and self._world.contact(start) is not None:  # it stands against something
             self.back_off(-BACK_OFF * self.tool_pose().rotation[:, 2])
             start = self.state().positions
-            plan = self._planner.plan(start, goal, seed=self.seed, accept=accept)
+            plan = self._planner.plan(start, goal, seed=self.seed, accept=accept, max_tilt=tilt)
         evidence: dict[str, Any] = {"planned_s": round(plan.seconds, 4), "method": plan.method}
         if not plan.found:
             return Result(ok=False, reason=plan.reason, evidence=evidence | {"obstacles": len(obstacles)})
@@ -379,6 +389,12 @@ class Arm:
             "tracking_error": round(motion.tracking_error, 4),
             "peak_force": round(motion.peak_force, 1),
         }
+
+
+def _same_but_turned(a: Pose, b: Pose) -> bool:
+    """Whether two tool poses differ by a turn about the hand's own axis alone."""
+    apart = float(np.linalg.norm(a.position - b.position))
+    return apart < NEAR and float(a.rotation[:, 2] @ b.rotation[:, 2]) > np.cos(ALIKE)
 
 
 def _box(held: Any) -> HeldBox | None:

@@ -79,12 +79,12 @@ class Context:
         """Apply a unit's preferences to everything inside its block."""
         outer = self.preferences
         self.preferences = replace(outer, **preferences)
-        self.arm.speed = self.preferences.speed
+        self.arm.speed, self.arm.upright = self.preferences.speed, self.preferences.keep_upright
         try:
             yield
         finally:
             self.preferences = outer
-            self.arm.speed = outer.speed
+            self.arm.speed, self.arm.upright = outer.speed, outer.keep_upright
 
     def obstacles(self, *near: Object) -> Array:
         """Points (N, 3) [m] that the arm must keep off: all that was seen but what is held, and `near`."""

@@ -159,3 +159,21 @@ def test_what_a_repair_finds_in_the_hand_is_what_its_phrase_meant_before() -> No
     assert find(run, "first cube from the left").value is other
     run.held = None  # put down since
     assert find(run, "second cube from the left").value is other
+
+
+def test_a_unit_that_keeps_things_upright_never_tilts_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    arm, asked = arm_of("panda"), []
+    plan = arm._planner.plan
+
+    def noted(*arguments: Any, **more: Any) -> Any:
+        asked.append(more["max_tilt"])
+        return plan(*arguments, **more)
+
+    monkeypatch.setattr(arm._planner, "plan", noted)
+    run, there = context(Seen(cube()), arm), arm.pointing_down(np.array([0.5, 0.0, 0.3]))
+    with run.unit({"keep_upright": True}):
+        assert arm.move_to(there, NOTHING, held(cube())).ok
+        assert arm.move_to(there.translated(0.1 * UP), NOTHING).ok
+    assert arm.move_to(there, NOTHING, held(cube())).ok
+    assert asked[0] is not None and asked[0] < 0.5
+    assert asked[1:] == [None, None]
