@@ -24,6 +24,14 @@ DRIVER = (sys.executable, "-m", "embodied_agent.ros.driver.node")
 AGENT = (sys.executable, "-m", "embodied_agent.ros.agent_node")
 MODEL = (sys.executable, "-m", "embodied_agent.ros.faults.model")
 AWAY, JOG = 1.2, 2.0  # [rad] of the first joint from home, [s] to get there
+# A busy machine must not look like a broken robot: waits beyond those of a real one.
+PATIENT = {
+    "ready_timeout": 60.0,
+    "image_timeout": 8.0,
+    "server_timeout": 10.0,
+    "accept_timeout": 10.0,
+    "model_check_timeout": 10.0,
+}
 FAULTS = ("camera_silent", "joint_states_silent", "tf_silent", "controller_down")
 
 
@@ -112,6 +120,7 @@ class Rig:
             "audit_log": str(self.folder / "audit.jsonl"),
             "model_check_period": 0.5,
             "autostart_period": 1.0,
+            **PATIENT,
             **self._agent_parameters,
         }
         file = str(find_config("agent_sim", "ros2"))
