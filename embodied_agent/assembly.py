@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, cast
 
 from embodied_agent.agent import Agent, Budgets
-from embodied_agent.errors import BadInput, MissingDependency
+from embodied_agent.errors import MissingDependency
 from embodied_agent.perception.grounder import Grounder
 from embodied_agent.planners.catalog import make_planner, planner_config
 from embodied_agent.planners.planner import Planner
 from embodied_agent.robots.backend import Backend
 from embodied_agent.robots.catalog import make
+from embodied_agent.setup import Setup
 from embodied_agent.types import Detection, Frame, Grounding
-
-PERCEPTIONS = ("camera", "truth")
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What an agent is made of.
-
-    Attributes:
-        scene: "tabletop", a name in `configs/scenes`, a file, or a `sim.scene.Scene`.
-        seed: Of the drawn scene, of sensor noise, and of motion planning.
-        robot, planner: Names or YAML files.
-        planner_url, model: See `planners.catalog.planner_config`.
-        perception: "camera"; or "truth" for the ablation.
-        depth_noise: Depth as a real camera gives it.
-        seconds: Longest run, by the clock on the wall.
-        robot_seconds: Longest run, by the robot's own clock.
-    """
-
-    scene: Any = "blocks"
-    seed: int = 0
-    robot: str = "panda"
-    planner: str = "builtin"
-    planner_url: str = ""
-    model: str = ""
-    perception: str = "camera"
-    depth_noise: bool = False
-    seconds: float = 300.0
-    robot_seconds: float = math.inf
-
-    def __post_init__(self) -> None:
-        if self.perception not in PERCEPTIONS:
-            raise BadInput(f"--perception {self.perception!r}: it is camera, or truth for ablation")
-
 
 Watcher = Callable[[Frame, Sequence[Detection], Grounding | None, str], None]
 

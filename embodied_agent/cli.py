@@ -79,12 +79,10 @@ def run(
     Example: embodied-agent run "put the red cube in the bowl" --seed 3 --out runs/first
     """
     from embodied_agent.console.running import RunOptions, run_task
+    from embodied_agent.setup import Setup
 
-    options = RunOptions(
-        task, scene, seed, robot, planner, planner_url, model, perception, tuple(point or ()), depth_noise,
-        deadline, confirm, out, as_json,
-    )  # fmt: skip
-    raise typer.Exit(run_task(options))
+    setup = Setup(scene, seed, robot, planner, planner_url, model, perception, depth_noise, deadline)
+    raise typer.Exit(run_task(RunOptions(task, setup, tuple(point or ()), confirm, out, as_json)))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -104,11 +102,10 @@ def plan(
     Example: embodied-agent plan "open the top drawer" --seed 3
     """
     from embodied_agent.console.running import RunOptions, plan_task
+    from embodied_agent.setup import Setup
 
-    options = RunOptions(
-        task, scene, seed, robot, planner, planner_url, model, points=tuple(point or ()), as_json=as_json
-    )
-    raise typer.Exit(plan_task(options))
+    setup = Setup(scene, seed, robot, planner, planner_url, model)
+    raise typer.Exit(plan_task(RunOptions(task, setup, tuple(point or ()), as_json=as_json)))
 
 
 @app.command(epilog=EXIT_CODES)

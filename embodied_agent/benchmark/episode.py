@@ -10,7 +10,7 @@ from typing import Any
 
 from embodied_agent.account import Account
 from embodied_agent.agent import Listeners
-from embodied_agent.assembly import Assembly, Minds, Setup
+from embodied_agent.assembly import Assembly, Minds
 from embodied_agent.benchmark.metrics import EpisodeRecord
 from embodied_agent.benchmark.suites import Episode
 from embodied_agent.errors import EmbodiedAgentError, ProgramError
@@ -19,6 +19,7 @@ from embodied_agent.program.check import check
 from embodied_agent.program.parse import parse
 from embodied_agent.record import Recorder
 from embodied_agent.report import write_report
+from embodied_agent.setup import Setup
 
 FILM_PERIOD = 1.0 / 8.0  # [s] of simulated time between two pictures
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from embodied_agent.account import versions
 from embodied_agent.agent import Listeners
-from embodied_agent.assembly import Assembly, Minds, Setup
+from embodied_agent.assembly import Assembly, Minds
 from embodied_agent.benchmark.metrics import spread
 from embodied_agent.benchmark.runner import machine
 from embodied_agent.benchmark.suites import Episode, episode
 from embodied_agent.errors import EmbodiedAgentError
+from embodied_agent.setup import Setup
 
 FAMILIES = ("place_in", "open", "place_on", "press", "stack")  # long and short sentences and motions
 LONGEST_RUN = 40.0  # [s] of one timed command
@@ -59,16 +60,12 @@ class Samples:
             self.values[key].append(value)
 
 
-def measure(
-    repeats: int, seed: int = 0, robot: str = "panda", planner: str = "builtin", url: str = "", model: str = "",
-    perception: str = "camera", told: Callable[[str], None] = lambda words: None,
-) -> dict[str, Any]:  # fmt: skip
+def measure(repeats: int, setup: Setup, told: Callable[[str], None] = lambda words: None) -> dict[str, Any]:
     """Time everything.
 
     Args:
         repeats: Commands run; other figures have about as many measurements.
-        seed: Scenes' seeds count from it.
-        robot, planner, url, model, perception: As for `run`.
+        setup: Robot, planner and perception; its seed is the first of the drawn scenes'.
         told: Called with what goes on.
 
     Returns:
@@ -77,21 +74,19 @@ def measure(
     Raises:
         EmbodiedAgentError: The planner or the robot cannot be used.
     """
-    setup = Setup(robot=robot, planner=planner, planner_url=url, model=model, perception=perception,
-                  seconds=LONGEST_RUN)  # fmt: skip
+    setup = replace(setup, seconds=LONGEST_RUN)
     samples = Samples()
     minds = Minds(setup)
     for number in range(repeats):
-        drawn = episode(FAMILIES[number % len(FAMILIES)], seed + number)
+        drawn = episode(FAMILIES[number % len(FAMILIES)], setup.seed + number)
         told(f"{number + 1}/{repeats} {drawn.command.text}")
         _one(drawn, setup, minds, samples, warm=number > 0)
     told("peak memory of a whole run")
-    _memory(setup, seed, samples)
+    _memory(setup, samples)
     return {
         "figures": [_row(key, target, samples) for key, target in TARGETS.items()],
-        "machine": machine(), "versions": versions(), "seed": seed, "robot": robot, "planner": planner,
-        "perception": perception,
-        "repeats": repeats, "missing": samples.missing,
+        "machine": machine(), "versions": versions(), "seed": setup.seed, "robot": setup.robot,
+        "planner": setup.planner, "perception": setup.perception, "repeats": repeats, "missing": samples.missing,
     }  # fmt: skip
 
 
@@ -153,7 +148,7 @@ def _physics(backend: Any) -> float:
     return float((backend.now() - begun) / (time.perf_counter() - start))
 
 
-def _memory(setup: Setup, seed: int, samples: Samples) -> None:
+def _memory(setup: Setup, samples: Samples) -> None:
     """Peak resident memory of `run` in a process of its own, with all its output files."""
     if setup.planner == "scripted":
         samples.missing["memory"] = "planner scripted cannot be run from the command line"
@@ -161,8 +156,8 @@ def _memory(setup: Setup, seed: int, samples: Samples) -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, "-c", _MEASURED, "run", "put the red cube in the bowl", "--scene", "blocks",
-            "--seed", str(seed), "--robot", setup.robot, "--planner", setup.planner, "--out", folder, "--json",
-            "--perception", setup.perception,
+            "--seed", str(setup.seed), "--robot", setup.robot, "--planner", setup.planner, "--out", folder,
+            "--json", "--perception", setup.perception,
             *(["--planner-url", setup.planner_url] if setup.planner_url else []),
             *(["--model", setup.model] if setup.model else []),
         ]  # fmt: skip

@@ -17,6 +17,7 @@ from embodied_agent.config import nearest
 from embodied_agent.errors import BadInput, PlannerError
 from embodied_agent.planners.goal import FAMILIES
 from embodied_agent.record import plain, write_whole
+from embodied_agent.setup import Setup
 
 SLOWEST = 5.0  # times the deadline on the wall clock: a busy machine must not decide
 GRACE = 60.0  # [s] beyond that before a worker counts as hanging
@@ -95,7 +96,7 @@ class Runner:
     """Runs one job after another in a worker process; loads the models once."""
 
     def __init__(self, options: BenchOptions) -> None:
-        from embodied_agent.assembly import Minds, Setup
+        from embodied_agent.assembly import Minds
 
         self.setup = Setup(
             robot=options.robot, planner=options.planner, planner_url=options.planner_url,

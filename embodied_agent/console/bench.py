@@ -108,5 +108,9 @@ def bench_latency(
     Example: embodied-agent bench latency --repeats 20
     """
     from embodied_agent.console.benching import show_latency
+    from embodied_agent.setup import Setup
 
-    show_latency(repeats, seed, robot, planner, planner_url, model, perception, as_json=as_json)
+    setup = Setup(
+        seed=seed, robot=robot, planner=planner, planner_url=planner_url, model=model, perception=perception
+    )
+    show_latency(repeats, setup, as_json=as_json)

@@ -15,6 +15,7 @@ from embodied_agent.benchmark.report import benchmark_html
 from embodied_agent.benchmark.runner import BenchOptions, machine, run_combinations, summary
 from embodied_agent.errors import Cancelled
 from embodied_agent.record import write_whole
+from embodied_agent.setup import Setup
 
 
 def bench_families(options: BenchOptions, out: Path, workers: int, *, combinations: bool, as_json: bool) -> int:
@@ -74,32 +75,13 @@ def _print_table(name: str, records: list[EpisodeRecord]) -> None:
     (console if console.is_terminal else Console(width=150)).print(table)
 
 
-def show_latency(
-    repeats: int,
-    seed: int,
-    robot: str,
-    planner: str,
-    planner_url: str,
-    model: str,
-    perception: str,
-    *,
-    as_json: bool,
-) -> None:
+def show_latency(repeats: int, setup: Setup, *, as_json: bool) -> None:
     """Measure speed and print it."""
     from embodied_agent.benchmark.latency import measure
 
     console = Console(stderr=True)
     with console.status("loading"):
-        result = measure(
-            repeats,
-            seed,
-            robot,
-            planner,
-            planner_url,
-            model,
-            perception,
-            lambda words: console.print(words, style="dim"),
-        )
+        result = measure(repeats, setup, lambda words: console.print(words, style="dim"))
     if as_json:
         print(json.dumps(result))
         return

@@ -21,6 +21,7 @@ from embodied_agent.account import Account
 from embodied_agent.console.live import LiveTree
 from embodied_agent.errors import BadInput, Cancelled, CommandRefused
 from embodied_agent.record import Recorder, plain
+from embodied_agent.setup import Setup
 from embodied_agent.types import Command, Frame
 
 EXIT = {"done": 0, "failed": 10, "refused": 11, "asked": 12, "stopped": 6, "cancelled": 130}
@@ -33,16 +34,8 @@ class RunOptions:
     """The options of `run`; see its --help."""
 
     task: str
-    scene: str = "blocks"
-    seed: int = 0
-    robot: str = "panda"
-    planner: str = "builtin"
-    planner_url: str = ""
-    model: str = ""
-    perception: str = "camera"
+    setup: Setup
     points: tuple[str, ...] = ()
-    depth_noise: bool = False
-    deadline: float = 300.0
     confirm: bool = False
     out: Path | None = None
     as_json: bool = False
@@ -64,7 +57,7 @@ def command_of(options: RunOptions) -> Command:
     """
     from embodied_agent.agent import checked_command
 
-    if options.planner == "scripted":
+    if options.setup.planner == "scripted":
         raise BadInput(
             "planner scripted needs a benchmark's goal and reads no words; use it with `bench tabletop`"
         )
@@ -154,12 +147,13 @@ def _quick_checks(options: RunOptions) -> None:
     from embodied_agent.planners.catalog import planner_config
     from embodied_agent.robots.description import load_robot
 
-    planner_config(options.planner, url=options.planner_url, model=options.model)
-    load_robot(options.robot)
+    setup = options.setup
+    planner_config(setup.planner, url=setup.planner_url, model=setup.model)
+    load_robot(setup.robot)
 
 
 def _assembled(options: RunOptions, recorder: Recorder | None, progress: Progress) -> Any:
-    from embodied_agent.assembly import Assembly, Setup
+    from embodied_agent.assembly import Assembly
 
     recording = watcher = None
     if recorder is not None:
@@ -167,11 +161,7 @@ def _assembled(options: RunOptions, recorder: Recorder | None, progress: Progres
 
         recording = Recording(lambda time, rgb: recorder.film(rgb), period=1 / FILM_RATE, width=560, height=420)
         watcher = _watcher(recorder, progress)
-    setup = Setup(
-        options.scene, options.seed, options.robot, options.planner, options.planner_url, options.model,
-        options.perception, options.depth_noise, options.deadline,
-    )  # fmt: skip
-    return Assembly(setup, recording=recording, watcher=watcher)
+    return Assembly(options.setup, recording=recording, watcher=watcher)
 
 
 def _watcher(recorder: Recorder, progress: Progress) -> Any:

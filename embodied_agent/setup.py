@@ -1,0 +1,42 @@
+"""What an agent is made of, in names, as the command line says them; light enough to check at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from embodied_agent.errors import BadInput
+
+PERCEPTIONS = ("camera", "truth")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an agent is made of.
+
+    Attributes:
+        scene: "tabletop", a name in `configs/scenes`, a file, or a `sim.scene.Scene`.
+        seed: Of the drawn scene, of sensor noise, and of motion planning.
+        robot, planner: Names or YAML files.
+        planner_url, model: See `planners.catalog.planner_config`.
+        perception: "camera"; or "truth" for the ablation.
+        depth_noise: Depth as a real camera gives it.
+        seconds: Longest run, by the clock on the wall.
+        robot_seconds: Longest run, by the robot's own clock.
+    """
+
+    scene: Any = "blocks"
+    seed: int = 0
+    robot: str = "panda"
+    planner: str = "builtin"
+    planner_url: str = ""
+    model: str = ""
+    perception: str = "camera"
+    depth_noise: bool = False
+    seconds: float = 300.0
+    robot_seconds: float = math.inf
+
+    def __post_init__(self) -> None:
+        if self.perception not in PERCEPTIONS:
+            raise BadInput(f"--perception {self.perception!r}: it is camera, or truth for ablation")
