@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,7 +75,7 @@ class SimDriver(Node):  # type: ignore[misc]
     @property
     def failure(self) -> str:
         """Why the driver is of no use any more; "" while it is."""
-        return self.world.failure
+        return self.world.failure or self._cameras.failure
 
     def start(self) -> None:
         """Let time begin."""
@@ -181,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             executor.add_node(node)
             node.start()
             while rclpy.ok() and not stopped() and not node.failure:
-                executor.spin_once(timeout_sec=0.1)
+                _serve(node, executor)
             if node.failure:
                 node.get_logger().fatal(node.failure)
                 code = RobotError.exit_code
@@ -198,6 +199,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     return code
+
+
+def _serve(node: SimDriver, executor: Any) -> None:
+    """One round of callbacks; one that raises is told, and costs nothing else."""
+    try:
+        executor.spin_once(timeout_sec=0.1)
+    except (ExternalShutdownException, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
+        time.sleep(0.01)  # no storm of errors
 
 
 if __name__ == "__main__":

@@ -92,5 +92,7 @@ class RobotPublisher:
     def _publish_force(self, state: RobotState, now: float, moving: list[Edge]) -> None:
         """Force of the surroundings on the tool in the frame of the tool's link; torque is not simulated."""
         link = self._description.tool.link
-        rotation = self._frames.base_from(link, moving).rotation
-        self._wrench.publish(to_wrench(rotation.T @ state.external_force, now, link))
+        force = state.external_force
+        if force.any():  # mostly nothing touches the arm
+            force = self._frames.base_from(link, moving).rotation.T @ force
+        self._wrench.publish(to_wrench(force, now, link))
