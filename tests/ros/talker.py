@@ -1,8 +1,8 @@
 """A process that talks as a robot with a running program does: every message is numbered and known beforehand.
 
-Usage: python talker.py SECONDS [IMAGE_RATE]
-Once somebody listens to the tree it plays one goal: a task, a unit, a pick that fails once and is tried
-again, and a place.
+Usage: python talker.py SECONDS [IMAGE_RATE] [LISTENERS]
+Once so many listen to its tree and its action it plays one goal: a task, a unit, a pick that fails once and
+is tried again, and a place.
 """
 
 import math
@@ -28,6 +28,7 @@ from tf2_msgs.msg import TFMessage
 from embodied_agent_interfaces.msg import ProgramNode, ProgramTree
 
 JOINTS = [f"panda_joint{k}" for k in range(1, 8)]
+ACTION = "joint_trajectory_controller/follow_joint_trajectory"
 LASTING = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PROGRAM = """\
 with task("put the cube in the bowl"):
@@ -51,10 +52,11 @@ def depth(number: int) -> np.ndarray:
 
 
 class Talker:
-    def __init__(self, image_rate: float) -> None:
+    def __init__(self, image_rate: float, listeners: int) -> None:
+        self.listeners = listeners
         self.node = rclpy.create_node("talker")
         make = self.node.create_publisher
-        self.joints = make(JointState, "joint_states", 10)
+        self.joints = make(JointState, "joint_states", 1000)
         self.color = make(Image, "overhead/color/image_raw", qos_profile_sensor_data)
         self.depth = make(Image, "overhead/aligned_depth_to_color/image_raw", qos_profile_sensor_data)
         self.info = make(CameraInfo, "overhead/color/camera_info", qos_profile_sensor_data)
@@ -65,11 +67,11 @@ class Talker:
         self.sent = SimpleNamespace(joints=0, images=0)
         group = ReentrantCallbackGroup()
         self.server = ActionServer(
-            self.node, FollowJointTrajectory, "joint_trajectory_controller/follow_joint_trajectory", self.follow,
+            self.node, FollowJointTrajectory, ACTION, self.follow,
             callback_group=group,
         )  # fmt: skip
         self.client = ActionClient(
-            self.node, FollowJointTrajectory, "joint_trajectory_controller/follow_joint_trajectory",
+            self.node, FollowJointTrajectory, ACTION,
             callback_group=group,
         )  # fmt: skip
         self.fixed.publish(TFMessage(transforms=[self.transform("world", "panda_link0", 0.0)]))
@@ -146,9 +148,14 @@ class Talker:
             node.evidence = [KeyValue(key=key, value=value) for key, value in evidence.items()]
             tell(0.1)
 
-        while not self.tree.get_subscription_count():
+        feedback = self.node.resolve_topic_name(f"{ACTION}/_action/feedback")
+        # The own client listens to the feedback, too.
+        while (
+            self.tree.get_subscription_count() < self.listeners
+            or self.node.count_subscribers(feedback) < self.listeners + 1
+        ):
             time.sleep(0.1)
-        time.sleep(1.0)  # whoever listens has found the other topics too
+        time.sleep(1.0)  # they have found the other topics too
         tell(0.3)
         tree.program = PROGRAM
         task = begin("1", 'task "put the cube in the bowl"', "task")
@@ -164,9 +171,9 @@ class Talker:
         self.stop.publish(Empty())
 
 
-def main(seconds: float, image_rate: float) -> None:
+def main(seconds: float, image_rate: float, listeners: int) -> None:
     rclpy.init()
-    talker = Talker(image_rate)
+    talker = Talker(image_rate, listeners)
     executor = MultiThreadedExecutor(4)
     executor.add_node(talker.node)
     threading.Thread(target=talker.play, daemon=True).start()
@@ -178,4 +185,4 @@ def main(seconds: float, image_rate: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 30.0)
+    main(float(sys.argv[1]), *map(float, sys.argv[2:3] or [30.0]), *map(int, sys.argv[3:4] or [1]))

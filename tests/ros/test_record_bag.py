@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,11 +62,10 @@ def recorded(tmp_path_factory):
         "small": start(command("record", "--out", small, "--images", "jpeg"), env),
         "killed": start(command("record", "--out", killed, "--compression", "none"), env),
     }
-    speaker = start([str(HERE / "talker.py"), "300", "10"], env)
+    speaker = start([str(HERE / "talker.py"), "300", "10", "3"], env)
     try:
         deadline = time.monotonic() + 120
-        # The stop message is the talker's last word about its goal.
-        while "/agent/stop" not in counts(killed):
+        while not all(map(told_to_the_end, (raw, small / "small_0.mcap", killed))):
             assert time.monotonic() < deadline, "the goal was not recorded"
             assert all(process.poll() is None for process in processes.values())
             time.sleep(0.5)
@@ -79,6 +79,11 @@ def recorded(tmp_path_factory):
             process.wait()
     codes = {name: process.returncode for name, process in processes.items()}
     return SimpleNamespace(raw=raw, small=small, killed=killed, said=said, codes=codes, folder=folder, env=env)
+
+
+def told_to_the_end(path: Path) -> bool:
+    """Whether the talker's last words about its goal are in the file."""
+    return "/agent/stop" in counts(path) and [goal.verdict for goal in goals_of(Bag(path))] == ["done"]
 
 
 def counts(path: Path) -> Counter[str]:
@@ -113,7 +118,11 @@ def test_the_public_reader_finds_header_index_and_intact_chunks(recorded):
 def test_messages_are_those_that_were_sent_in_order_and_bit_for_bit(recorded):
     bag = Bag(recorded.raw)
     numbers = [int(m.data.header.frame_id) for m in bag.messages(topics=["/joint_states"])]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert numbers == sorted(set(numbers))
+    # What did not come is counted, and nothing else is missing.
+    (lost,) = re.findall(r"^/joint_states .* (\d+|–)\s*$", recorded.said["raw"], re.MULTILINE)
+    if lost != "–":
+        assert numbers[-1] - numbers[0] + 1 - len(numbers) == int(lost)
     images = list(bag.messages(topics=[COLOR]))
     assert images
     for image in images:
@@ -174,10 +183,9 @@ def test_a_killed_recorder_leaves_what_came_before(recorded):
     bag = Bag(recorded.killed)
     found = Counter(message.topic for message in bag.messages())
     assert bag.broken_off
-    # It was killed at once after this had been written; nothing of what came before is missing.
+    # It was killed as soon as this had been written.
     assert found["/agent/stop"] == 1
-    numbers = [int(m.data.header.frame_id) for m in bag.messages(topics=["/joint_states"])]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert found["/joint_states"] > 10
 
 
 @pytest.mark.parametrize("name", ["raw", "small", "killed"])
@@ -214,6 +222,8 @@ def test_replay_writes_the_report_of_the_run(recorded):
     page = (out / "report.html").read_text()
     for piece in ("nothing between the fingers", "pick(cube)", "data:video/mp4", "data:image/svg+xml", "try 2"):
         assert piece in page, piece
+    drawn = ElementTree.fromstring((out / "curves.svg").read_text())
+    assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == len(talker.JOINTS)
     account = json.loads((out / "run.json").read_text())
     assert (account["verdict"], account["robot"]) == ("done", "panda")
     assert (out / "program.py").read_text() == talker.PROGRAM

@@ -15,18 +15,18 @@ WIDTH, HEIGHT, LEFT, RIGHT, GAP = 960, 190, 60, 150, 34
 MOST_POINTS = 600  # of one curve
 
 
-def panels(groups: Sequence[tuple[str, Sequence[Curve]]], end: float) -> str:
+def panels(groups: Sequence[tuple[str, float, Sequence[Curve]]], end: float) -> str:
     """Panels below each other.
 
     Args:
-        groups: Title with unit, and curves, of each panel; empty ones are left out.
+        groups: Title with unit, smallest height of the axis, and curves, of each panel; empty ones are left out.
         end: Right end of the time axis [s].
     """
-    shown = [(title, curves) for title, curves in groups if curves]
+    shown = [group for group in groups if group[2]]
     height = len(shown) * (HEIGHT + GAP) + 24
     body = "".join(
-        _panel(title, curves, max(end, 1e-3), 12 + number * (HEIGHT + GAP))
-        for number, (title, curves) in enumerate(shown)
+        _panel(title, least, curves, max(end, 1e-3), 12 + number * (HEIGHT + GAP))
+        for number, (title, least, curves) in enumerate(shown)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -34,10 +34,10 @@ def panels(groups: Sequence[tuple[str, Sequence[Curve]]], end: float) -> str:
     )
 
 
-def _panel(title: str, curves: Sequence[Curve], end: float, top: float) -> str:
+def _panel(title: str, least: float, curves: Sequence[Curve], end: float, top: float) -> str:
     values = np.concatenate([value for _, _, value in curves])
     low, high = float(values.min()), float(values.max())
-    margin = max(0.05 * (high - low), 1e-3)
+    margin = max(0.05 * (high - low), (least - (high - low)) / 2)
     low, high = low - margin, high + margin
     right, bottom = WIDTH - RIGHT, top + HEIGHT - 18
 

@@ -20,6 +20,7 @@ IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 FILM_RATE = 12.0  # [Hz]
 AROUND = 1.0  # [s] of images before and after the goal
 LONGEST_STILL = 10.0  # [s] that the film stands where the camera said nothing
+FINGERS = ("finger", "knuckle", "gripper", "drive_joint")  # in the names of a gripper's joints
 FRAME_LEVELS = ("unit", "skill")  # of those that succeed; what fails is always shown
 
 
@@ -152,13 +153,13 @@ def _curves(bag: Bag, goal: Goal) -> str:
             force = data.wrench.force
             size = float(np.linalg.norm([force.x, force.y, force.z]))
             forces.setdefault(message.topic.strip("/").split("/")[-1], []).append((time, size))
-    slides = {name for name in positions if "finger" in name}
+    slides = {name for name in positions if any(part in name for part in FINGERS)}
     turning = {name: points for name, points in positions.items() if name not in slides}
     sliding = {name: points for name, points in positions.items() if name in slides}
     groups = (
-        ("joint positions [rad]", _as_curves(turning)),
-        ("gripper joints [m] or [rad]", _as_curves(sliding)),
-        ("force at the tool [N]", _as_curves(forces)),
+        ("joint positions [rad]", 0.2, _as_curves(turning)),
+        ("gripper joints [m] or [rad]", 0.02, _as_curves(sliding)),
+        ("force at the tool [N]", 2.0, _as_curves(forces)),
     )
     return panels(groups, goal.end - goal.start)
 

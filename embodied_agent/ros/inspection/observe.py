@@ -23,6 +23,7 @@ DISCOVERY = 6.0  # [s] until the graph is known, at most
 QUIET = 1.0  # [s] without anything new, after which it is
 SETTLE = 0.5  # [s] until services and topics are connected
 TRUTH_VALUE = 1  # type of a parameter
+Question = tuple[Any, Any, Callable[[Any], None]]  # client, request, who hears the answer
 
 
 class Observer:
@@ -53,11 +54,13 @@ class Observer:
         self._subscribe()
         questions = [*self._parameters(), *self._agent()]
         self._spin(SETTLE, ended)
-        for client, request, answered in questions:
-            if client.service_is_ready():
-                client.call_async(request).add_done_callback(answered)
+        late = self._ask(questions)
         self._spin(duration, ended)
         found.now = self._now()
+        if late:
+            self._ask(late)
+            self._spin(SETTLE, ended)
+        self._graph()  # a busy machine finds some nodes late
         for stream, kind in self._raw:
             if stream.last is not None:
                 from rclpy.serialization import deserialize_message
@@ -65,6 +68,16 @@ class Observer:
                 stream.last = deserialize_message(stream.last, message_class(kind))
         self._executor.shutdown(timeout_sec=1.0)
         return found
+
+    def _ask(self, questions: list[Question]) -> list[Question]:
+        """Ask the services that are there; returns the questions to the others."""
+        late = []
+        for client, request, answered in questions:
+            if client.service_is_ready():
+                client.call_async(request).add_done_callback(answered)
+            else:
+                late.append((client, request, answered))
+        return late
 
     def _spin(self, duration: float, ended: Callable[[], bool]) -> None:
         end = time.monotonic() + duration
@@ -195,7 +208,7 @@ class Observer:
 
     # Other nodes
 
-    def _parameters(self) -> Iterator[tuple[Any, Any, Any]]:
+    def _parameters(self) -> Iterator[Question]:
         """A question for `use_sim_time` of every node."""
         from rcl_interfaces.srv import GetParameters
 
@@ -208,7 +221,7 @@ class Observer:
         if values and values[0].type == TRUTH_VALUE:
             self._found.sim_time[name] = bool(values[0].bool_value)
 
-    def _agent(self) -> Iterator[tuple[Any, Any, Any]]:
+    def _agent(self) -> Iterator[Question]:
         """A question for the state of the agent's node."""
         from lifecycle_msgs.srv import GetState
 
