@@ -50,7 +50,7 @@ class Goal:
         ending: How it ended; None while it goes on.
         result: The action's result, None unless it came.
         feedback: The newest feedback, None before the first.
-        sent, answered, cancel_sent, ended: Moments by the monotonic clock [s]; 0 before.
+        sent, answered, cancel_sent, cancelling, ended: Moments by the monotonic clock [s]; 0 before.
     """
 
     def __init__(self, client: GoalClient) -> None:
@@ -59,7 +59,7 @@ class Goal:
         self.ending: Ending | None = None
         self.result: Any = None
         self.feedback: Any = None
-        self.sent = self.answered = self.cancel_sent = self.ended = 0.0
+        self.sent = self.answered = self.cancel_sent = self.cancelling = self.ended = 0.0
         self.abandoned = False  # nobody waits for it: cancelled as soon as it turns out to run
         self._client = client
         self._asked = 0.0
@@ -196,6 +196,8 @@ class GoalClient:
         self._call(self._cancel, request, lambda answer: self._cancelled(goal, answer))
 
     def _cancelled(self, goal: Goal, answer: Any) -> None:
+        if any(bytes(info.goal_id.uuid) == goal.id for info in answer.goals_canceling):
+            goal.cancelling = goal.cancelling or time.monotonic()
         if answer.return_code in (
             CancelGoal.Response.ERROR_UNKNOWN_GOAL_ID,
             CancelGoal.Response.ERROR_GOAL_TERMINATED,

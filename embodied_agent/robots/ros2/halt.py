@@ -25,11 +25,13 @@ class StopTime:
     Attributes:
         asked: Moment of the request [s].
         sent: From the request to the cancel's departure [s].
+        confirmed: From the request to the controller's word that it cancels [s]; None = none came.
         ended: From the request to the controller's answer that the goal is over [s]; None = none came.
     """
 
     asked: float
     sent: float
+    confirmed: float | None
     ended: float | None
 
 
@@ -47,6 +49,7 @@ class Halter:
         self.times: deque[StopTime] = deque(maxlen=REMEMBERED)
         self._notes: queue.SimpleQueue[tuple[float, tuple[Goal, ...]]] = queue.SimpleQueue()
         self._held: Goal | None = None  # the goal after which a hold was sent
+        self._timed: Goal | None = None  # the goal whose end was noted last
         self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="ros2-halter", daemon=True)
@@ -83,7 +86,7 @@ class Halter:
         goal.cancel()
         while not goal.over and not deadline.over:
             if vigil is not None:
-                vigil.look()
+                vigil.look(take=not goal.cancelling)
             else:
                 time.sleep(BREATH / 4)
             goal.cancel()
@@ -106,8 +109,10 @@ class Halter:
             return f"; no confirmation within {self._interface.cancel_timeout:.2f} s, a hold was sent"
 
     def _note(self, goal: Goal, asked: float) -> None:
-        """Remember how long it took, once for each goal."""
-        if self.times and self.times[-1].asked == asked:
+        """Remember how long it took, once for each goal, as whoever was first saw it."""
+        if self._timed is goal:
             return
-        ended = goal.ended - asked if goal.over else None
-        self.times.append(StopTime(asked, max(0.0, goal.cancel_sent - asked), ended))
+        self._timed = goal
+        confirmed = max(0.0, goal.cancelling - asked) if goal.cancelling else None
+        ended = max(0.0, goal.ended - asked) if goal.over else None
+        self.times.append(StopTime(asked, max(0.0, goal.cancel_sent - asked), confirmed, ended))

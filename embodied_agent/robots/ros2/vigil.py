@@ -61,10 +61,10 @@ class Vigil:
         silence = "" if readings else self._sensors.silence()
         return self._end(silence) if silence else True
 
-    def look(self) -> None:
-        """Take in readings without judging them; after the end of a command."""
+    def look(self, *, take: bool) -> None:
+        """Wait for readings without judging them; `take` makes the newest the state of the motion's end."""
         self._count, readings = self._sensors.after(self._count, BREATH)
-        for state in readings:
+        for state in readings if take else ():
             self._note(state)
 
     def give_up(self, reason: str) -> bool:
