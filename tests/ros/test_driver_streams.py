@@ -10,11 +10,14 @@ import yaml
 pytest.importorskip("rclpy", reason="needs ROS 2: rclpy cannot be imported")
 pytest.importorskip("control_msgs", reason="needs control_msgs, which a robot has and CI builds")
 pytest.importorskip("mujoco", reason="the simulated driver needs mujoco")
+from action_msgs.msg import GoalStatus
+from control_msgs.action import ParallelGripperCommand
 from driving import Client, Driver, until
 from geometry_msgs.msg import WrenchStamped
+from rclpy.action import ActionClient
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
 
 from embodied_agent.robots.description import load_robot
@@ -22,6 +25,7 @@ from embodied_agent.robots.ros2.messages import camera_of, depth_of, intrinsics_
 from embodied_agent_interfaces.srv import LoadScene
 
 DOMAIN = 24
+PARALLEL = "ParallelGripperCommand"
 XARM = load_robot("xarm6")
 LASTING = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -91,7 +95,9 @@ class Listener(Client):
 
 @pytest.fixture(scope="module")
 def driver():
-    made = Driver(DOMAIN, "/cell", robot="xarm6", scene="blocks", depth_encoding="32FC1")
+    made = Driver(
+        DOMAIN, "/cell", robot="xarm6", scene="blocks", depth_encoding="32FC1", gripper_action_type=PARALLEL
+    )
     yield made
     code, text = made.end()
     assert code == 0 and "Traceback" not in text and "a callback failed" not in text, text
@@ -160,6 +166,26 @@ def test_nothing_touches_the_arm_at_home(listener):
     force = message.wrench.force
     assert message.header.frame_id == XARM.tool.link
     assert np.linalg.norm([force.x, force.y, force.z]) < 1.0
+
+
+def test_a_parallel_gripper_command_moves_the_joint_that_it_names(listener):
+    client = ActionClient(listener.node, ParallelGripperCommand, "gripper_controller/gripper_cmd")
+    try:
+        assert client.wait_for_server(60.0)
+        joint = XARM.gripper.joints[0]
+        status, result = listener.run(grip([joint], [0.4], [20.0]), client)
+        assert status == GoalStatus.STATUS_SUCCEEDED and result.reached_goal and not result.stalled
+        assert list(result.state.name) == [joint] and abs(result.state.position[0] - 0.4) < 0.03
+        listener.pass_time(0.05)
+        assert np.allclose(listener.joints(XARM.gripper.joints)[0], 0.4, atol=0.03)
+        for refused in (grip(["elbow"], [0.4], []), grip([joint], [], []), grip([joint], [float("nan")], [])):
+            assert not listener.send(refused, client).accepted
+    finally:
+        client.destroy()
+
+
+def grip(names, positions, efforts):
+    return ParallelGripperCommand.Goal(command=JointState(name=names, position=positions, effort=efforts))
 
 
 def test_another_scene_is_loaded_from_text_and_time_goes_on(listener):

@@ -101,7 +101,7 @@ class TrajectoryController:
         with self._lock:
             if self._active is None or self._active.spline is None:
                 return np.repeat(self._held[None], steps, axis=0)
-            times = now - self._active.began + np.arange(1, steps + 1) * (tick / steps)
+            times: Array = now - self._active.began + np.linspace(tick / steps, tick, steps)
             return self._description.servo_target(*self._active.spline.sample(times))
 
     def judge(self, state: RobotState) -> None:
