@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -10,8 +13,11 @@ pytest.importorskip("control_msgs", reason="control_msgs is not installed")
 
 from control_msgs.action import FollowJointTrajectory, GripperCommand
 
+from embodied_agent.errors import MissingDependency
 from embodied_agent.robots.ros2 import faults
+from embodied_agent.robots.ros2.controllers import action_type
 from embodied_agent.robots.ros2.goals import Ending
+from embodied_agent.robots.ros2.moveit import MoveItArm
 
 NAMES = ("shoulder", "elbow")
 WAY = faults.deviation(NAMES, np.array([0.02, -0.21]), 0.15)
@@ -84,3 +90,38 @@ def test_feedback_is_read_in_the_order_of_our_joints() -> None:
     feedback.error.positions = [0.4, 0.5]
     np.testing.assert_allclose(faults.feedback_error(feedback, NAMES), [0.5, 0.4])
     assert faults.feedback_error(feedback, ("knee",)) is None
+
+
+@pytest.mark.parametrize(
+    ("package", "action"),
+    [("moveit_msgs", "ExecuteTrajectory"), ("nav2_msgs", "NavigateToPose"), ("control_msgs", "NoSuchAction")],
+)
+def test_a_missing_message_package_is_named_with_the_way_to_get_it(package: str, action: str) -> None:
+    if package != "control_msgs" and importlib.util.find_spec(package):
+        pytest.skip(f"{package} is installed here")
+    with pytest.raises(
+        MissingDependency, match=f"{package}/action/{action}.*apt install.*{package.replace('_', '-')}"
+    ):
+        action_type(package, action)
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "words"),
+    [
+        (Ending.SUCCEEDED, 1, ""),
+        (
+            Ending.ABORTED,
+            -4,
+            "MoveIt gave up the trajectory: its controller did not do it; 'shoulder' is 0.070 rad",
+        ),
+        (Ending.ABORTED, -1234, "error code -1234"),
+        (Ending.CANCELED, 1, "somebody else"),
+        (Ending.REJECTED, 1, "refused"),
+    ],
+)
+def test_moveit_answers_with_codes_of_its_own(ending: Ending, code: int, words: str) -> None:
+    arm = MoveItArm.__new__(MoveItArm)  # its verdict needs no connection
+    arm.name = "/execute_trajectory"
+    goal = SimpleNamespace(ending=ending, result=SimpleNamespace(error_code=SimpleNamespace(val=code)))
+    told = arm.fault(goal, WAY, END)  # type: ignore[arg-type]
+    assert words in told and bool(told) == bool(words)

@@ -19,21 +19,21 @@ from embodied_agent.robots.backend import Backend, Watch, never
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.robots.ros2.cameras import CameraStream
 from embodied_agent.robots.ros2.controllers import ArmController, HandController
-from embodied_agent.robots.ros2.faults import deviation, feedback_error, gripper_fault, trajectory_fault
+from embodied_agent.robots.ros2.faults import deviation, gripper_fault
 from embodied_agent.robots.ros2.goals import Goal
 from embodied_agent.robots.ros2.halt import Halter, StopTime
 from embodied_agent.robots.ros2.health import Health, StreamReading
 from embodied_agent.robots.ros2.interface import Ros2Interface, load_interface
 from embodied_agent.robots.ros2.sensors import Sensors
 from embodied_agent.robots.ros2.session import Session
+from embodied_agent.robots.ros2.track import Track
 from embodied_agent.robots.ros2.vigil import Vigil
-from embodied_agent.robots.trajectories import check_trajectory, sample
+from embodied_agent.robots.trajectories import check_trajectory
 from embodied_agent.types import Frame, JointTrajectory, Motion, RobotState
 
 REST_ERROR, REST_SPEED = 0.004, 0.02  # [rad], [rad/s]
 FINAL_ERROR = 0.05  # [rad] from the end that still counts as arrived
 GONE = 0.5  # [s] that an action server may be away: discovery blinks
-STIRRED = 0.005  # [rad] from the start: the arm moves, whether its controller answered or not
 
 
 class Ros2Backend(Backend):
@@ -81,7 +81,7 @@ class Ros2Backend(Backend):
         self._streams = {
             name: CameraStream(self._session, name, interface, self.transforms) for name in interface.cameras
         }
-        self._arm = ArmController(self._session, description, interface, self._sensors.wake)
+        self._arm = self._arm_controller()
         self._hand = HandController(self._session, description, interface, self._sensors.wake)
         self._halter = Halter(self._arm, self._hand, self._sensors, interface)
         self.health = Health(
@@ -126,7 +126,7 @@ class Ros2Backend(Backend):
             began = self.now()
             if problem := self._missing(self._arm, vigil):
                 return self._motion(vigil, problem, began)
-            track = _Track(self.description, trajectory, vigil.state)
+            track = Track(self._arm, self.description, trajectory, vigil.state)
             goal = self._arm.send(trajectory)
             patience = trajectory.duration + self.interface.goal_time_tolerance
             with self._held_at_the_end(goal):
@@ -138,7 +138,7 @@ class Ros2Backend(Backend):
                 allowed = self.interface.goal_tolerance or FINAL_ERROR
                 at_end = deviation(track.names, trajectory.positions[-1] - vigil.state.positions, allowed)
                 on_way = deviation(track.names, track.last, self._arm.path_tolerance)
-                reason = trajectory_fault(goal.ending, goal.result, self._arm.name, on_way, at_end)
+                reason = self._arm.fault(goal, on_way, at_end)
                 if not reason and at_end.error >= FINAL_ERROR:
                     reason = f"the arm stopped {at_end.error:.3f} rad from the end of its path"
             return self._motion(vigil, reason, began, track.worst)
@@ -216,6 +216,14 @@ class Ros2Backend(Backend):
 
     # -- inside ---------------------------------------------------------------------------------------
 
+    def _arm_controller(self) -> ArmController:
+        parts = (self._session, self.description, self.interface, self._sensors.wake)
+        if self.interface.trajectory_action_type == "ExecuteTrajectory":
+            from embodied_agent.robots.ros2.moveit import MoveItArm
+
+            return MoveItArm(*parts)
+        return ArmController(*parts)
+
     def _controllers(self) -> dict[str, str]:
         return {part.name: part.problem for part in (self._arm, self._hand)}
 
@@ -262,7 +270,7 @@ class Ros2Backend(Backend):
         controller: ArmController | HandController,
         vigil: Vigil,
         patience: float,
-        track: _Track | None,
+        track: Track | None,
     ) -> None:
         """Wait for the end of a goal; vigil.reason says why it was cut short."""
         if self._accepted(goal, controller, vigil, track):
@@ -282,7 +290,7 @@ class Ros2Backend(Backend):
             vigil.reason += remark
 
     def _accepted(
-        self, goal: Goal, controller: ArmController | HandController, vigil: Vigil, track: _Track | None
+        self, goal: Goal, controller: ArmController | HandController, vigil: Vigil, track: Track | None
     ) -> bool:
         """Wait until the controller took the goal; False where it did not, or something is wrong."""
         limit, asked = self.interface.accept_timeout, False
@@ -319,31 +327,3 @@ class Ros2Backend(Backend):
             raise kind("the robot is closed")
         if not self._session.alive:
             raise kind("ROS was shut down")
-
-
-class _Track:
-    """How far the arm is from the path that it follows: as its controller tells, else as measured."""
-
-    def __init__(self, description: RobotDescription, trajectory: JointTrajectory, start: RobotState) -> None:
-        self.names = description.joint_names
-        self._trajectory, self._start = trajectory, start
-        self._began: float | None = None
-        self._seen: Any = None
-        self.last = np.zeros(len(self.names))  # newest error, (n,) [rad]
-        self.worst = 0.0
-
-    def moved(self, state: RobotState) -> bool:
-        """Whether the arm left its start."""
-        return bool(np.abs(state.positions - self._start.positions).max() > STIRRED)
-
-    def note(self, state: RobotState, feedback: Any) -> None:
-        """Take one reading, and the newest feedback if there is any."""
-        self._began = state.stamp if self._began is None else self._began
-        if feedback is None:
-            wanted, _ = sample(self._trajectory, np.array([state.stamp - self._began]))
-            self.last = wanted[0] - state.positions
-        elif feedback is not self._seen:
-            self._seen = feedback
-            error = feedback_error(feedback, self.names)
-            self.last = self.last if error is None else error
-        self.worst = max(self.worst, float(np.abs(self.last).max()))

@@ -12,6 +12,7 @@ import numpy as np
 from embodied_agent.errors import MissingDependency
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.robots.ros2 import messages
+from embodied_agent.robots.ros2.faults import Deviation, feedback_error, trajectory_fault
 from embodied_agent.robots.ros2.goals import Goal, GoalClient
 from embodied_agent.robots.ros2.interface import Ros2Interface
 from embodied_agent.robots.ros2.session import Session
@@ -77,11 +78,11 @@ class ArmController(_Controller):
         description: RobotDescription,
         interface: Ros2Interface,
         changed: Callable[[], None],
+        action: Any = None,
     ) -> None:
         self._description, self._interface = description, interface
-        self._message = action_type("control_msgs", "FollowJointTrajectory")
-        self._tolerance: Any = getattr(importlib.import_module("control_msgs.msg"), "JointTolerance")  # noqa: B009
-        super().__init__(session, self._message, interface.trajectory_action, changed)
+        action = action or action_type("control_msgs", "FollowJointTrajectory")
+        super().__init__(session, action, interface.trajectory_action, changed)
 
     @property
     def path_tolerance(self) -> float:
@@ -90,26 +91,44 @@ class ArmController(_Controller):
 
     def send(self, trajectory: JointTrajectory) -> Goal:
         """Follow a trajectory from now on."""
-        speeds = np.array(trajectory.velocities)
-        if np.abs(speeds[-1]).max() < STILL:
-            speeds[-1] = 0.0
-        names = self._description.joint_names
-        goal = self._message.Goal()
-        goal.trajectory = messages.to_trajectory(
-            JointTrajectory(trajectory.times, trajectory.positions, speeds), names
-        )
-        goal.path_tolerance = [self._tolerance(name=name, position=self.path_tolerance) for name in names]
-        if self._interface.goal_tolerance:
-            goal.goal_tolerance = [
-                self._tolerance(name=name, position=self._interface.goal_tolerance) for name in names
-            ]
-        goal.goal_time_tolerance = messages.to_duration(self._interface.goal_time_tolerance)
+        from control_msgs.msg import JointTolerance
+
+        names, interface = self._description.joint_names, self._interface
+        goal = self.client.type.Goal()
+        goal.trajectory = messages.to_trajectory(at_rest(trajectory), names)
+        goal.path_tolerance = [JointTolerance(name=name, position=self.path_tolerance) for name in names]
+        if interface.goal_tolerance:
+            goal.goal_tolerance = [JointTolerance(name=name, position=interface.goal_tolerance) for name in names]
+        goal.goal_time_tolerance = messages.to_duration(interface.goal_time_tolerance)
         return self.client.send(goal)
 
-    def hold(self, positions: Array) -> Goal:
+    def hold(self, positions: Array) -> None:
         """Stay at joint positions [rad], (n,); replaces whatever runs."""
         still = np.zeros((1, len(positions)))
-        return self.send(JointTrajectory(np.array([HOLD]), np.asarray(positions)[None], still))
+        self.send(JointTrajectory(np.array([HOLD]), np.asarray(positions)[None], still))
+
+    def error_of(self, feedback: Any) -> Array | None:
+        """Joint errors [rad], (n,), that a feedback tells; None where it tells none."""
+        return feedback_error(feedback, self._description.joint_names)
+
+    def fault(self, goal: Goal, on_the_way: Deviation, at_the_end: Deviation) -> str:
+        """Why a trajectory did not end well; "" if it did."""
+        assert goal.ending is not None
+        return trajectory_fault(goal.ending, goal.result, self.name, on_the_way, at_the_end)
+
+    def _ended_badly(self, goal: Goal) -> str:
+        """What the ending alone tells."""
+        nothing = Deviation("", 0.0, 0.0)
+        assert goal.ending is not None
+        return trajectory_fault(goal.ending, None, self.name, nothing, nothing)
+
+
+def at_rest(trajectory: JointTrajectory) -> JointTrajectory:
+    """The trajectory with last velocities that are exactly zero where they are nearly so."""
+    speeds = np.array(trajectory.velocities)
+    if np.abs(speeds[-1]).max() < STILL:
+        speeds[-1] = 0.0
+    return JointTrajectory(trajectory.times, trajectory.positions, speeds)
 
 
 class HandController(_Controller):
@@ -124,12 +143,12 @@ class HandController(_Controller):
     ) -> None:
         self._gripper, self._interface = description.gripper, interface
         self._parallel = interface.gripper_action_type == "ParallelGripperCommand"
-        self._message = action_type("control_msgs", interface.gripper_action_type)
-        super().__init__(session, self._message, interface.gripper_action, changed)
+        action = action_type("control_msgs", interface.gripper_action_type)
+        super().__init__(session, action, interface.gripper_action, changed)
 
     def send(self, width: float, force: float) -> Goal:
         """Move the pads to a width [m] with at most `force` [N] each."""
-        goal = self._message.Goal()
+        goal = self.client.type.Goal()
         position = self._gripper.position_at(width)
         effort = force * self._interface.gripper_effort_per_newton
         if self._parallel:

@@ -17,6 +17,7 @@ from embodied_agent.errors import ConfigError
 
 CAMERA = "{camera}"
 GRIPPER_ACTIONS = ("GripperCommand", "ParallelGripperCommand")
+ARM_ACTIONS = ("FollowJointTrajectory", "ExecuteTrajectory")
 Seconds = Annotated[float, Range(0.01, 600.0)]
 
 
@@ -38,6 +39,10 @@ class Ros2Interface:
     trajectory_action: Annotated[str, Meaning("Action FollowJointTrajectory of the arm's controller")] = (
         "joint_trajectory_controller/follow_joint_trajectory"
     )
+    trajectory_action_type: Annotated[
+        Literal["FollowJointTrajectory", "ExecuteTrajectory"],
+        Meaning("Type of the arm's action: FollowJointTrajectory of a controller, or ExecuteTrajectory of MoveIt"),
+    ] = "FollowJointTrajectory"
     gripper_action: Annotated[str, Meaning("Action of the gripper's controller")] = (
         "gripper_controller/gripper_cmd"
     )
@@ -112,8 +117,9 @@ class Ros2Interface:
     ] = 0.0
 
     def __post_init__(self) -> None:
-        if self.gripper_action_type not in GRIPPER_ACTIONS:
-            raise ValueError(f"gripper_action_type: '{self.gripper_action_type}' is none of {GRIPPER_ACTIONS}")
+        for name, known in (("gripper_action_type", GRIPPER_ACTIONS), ("trajectory_action_type", ARM_ACTIONS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: '{getattr(self, name)}' is none of {', '.join(known)}")
         if not self.cameras or len(set(self.cameras)) != len(self.cameras):
             raise ValueError("cameras: at least one is needed, and none twice")
         for name in ("color_topic", "info_topic", "depth_topic", "camera_frame"):
