@@ -135,7 +135,7 @@ def task_check(tasks: Tasks, state: str, problem: str) -> Check:
         values["last_stop_ms"] = round(tasks.stop_took * 1000)
     if problem:
         return Check("task", ERROR, f"{state}: {problem}", values)
-    recent = [told.sentence for told in (tasks.refused, tasks.slow_stop) if _recent(told)]
+    recent = [told.sentence for told in (tasks.trouble, tasks.refused, tasks.slow_stop) if _recent(told)]
     return Check("task", WARN if recent else OK, "; ".join([doing, *recent]), values)
 
 

@@ -26,6 +26,7 @@ from embodied_agent_interfaces.msg import ProgramTree
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
 WATCH = 0.05  # [s] between two looks at what is to be published and ended
 TREE_PERIOD, MARKER_PERIOD = 0.1, 0.2  # [s] at least between two messages
+TROUBLE = (Result.FAILED, Result.STOPPED, Result.NO_PROGRAM, Result.ROBOT_FAULT)
 UNSTARTED = 5.0  # [s] after which an accepted goal that never began gives its place free
 KEPT = 30  # [s] that a result is kept for a client that asks late
 
@@ -56,7 +57,7 @@ class Tasks:
         self.outfit: Outfit | None = None
         self.why_closed = "the node is unconfigured"
         self.consent = Consent()
-        self.refused, self.ended, self.slow_stop = Told(), Told(), Told()
+        self.refused, self.ended, self.slow_stop, self.trouble = Told(), Told(), Told(), Told()
         self.stop_took: float | None = None
         self.goals = 0
         self._slot = threading.Lock()
@@ -249,6 +250,7 @@ class Tasks:
         outcome = OUTCOMES[result.outcome]
         sentence = f"{run.tree.instruction[:80]!r}: {outcome}" + (f": {result.reason}" if result.reason else "")
         self.ended = Told(sentence, time.monotonic())
+        self.trouble = self.ended if result.outcome in TROUBLE else Told()
         outfit.audit.note("goal", decision=outcome, reason=result.reason, failing_node=result.failing_node)
         self._node.get_logger().info(sentence)
         if run.stop_took is not None:

@@ -41,6 +41,7 @@ TRANSITIONS = {
     "cleanup": Transition.TRANSITION_CLEANUP,
 }
 RESTING = 0.01  # [rad/s]
+ASK_AGAIN = 30.0  # [s]
 LASTING = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -163,7 +164,15 @@ class Client:
             service = self._services[name] = self.node.create_client(kind, name)
         if not service.wait_for_service(timeout_sec=self.patience):
             raise RobotError(f"service {name} is not there")
-        return self._outcome(service.call_async(request), name)
+        # A killed process is on the graph for a while: what was asked of it is asked again.
+        for _ in range(max(1, round(self.patience / ASK_AGAIN))):
+            answered = threading.Event()
+            future = service.call_async(request)
+            future.add_done_callback(lambda _, answered=answered: answered.set())
+            if answered.wait(ASK_AGAIN):
+                return future.result()
+            service.remove_pending_request(future)
+        raise RobotError(f"{name} did not answer within {self.patience:g} s")
 
     def transition(self, name: str) -> bool:
         """Whether a lifecycle transition succeeded."""

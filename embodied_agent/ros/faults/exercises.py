@@ -23,6 +23,9 @@ Result = ExecuteTask.Result
 Goal = ExecuteTask.Goal
 SOON = 60.0  # [s] for a goal to end after it was broken; machines are busy sometimes
 LATEST = 2.0  # [s] of motion in which a random moment lies
+MOVES, LOOKS = "go home slowly", "go home slowly and look"
+BLIND = (Result.ROBOT_FAULT,)  # the motion itself needs no picture; the look after it does
+LOST = (Result.STOPPED, Result.ROBOT_FAULT, Result.FAILED)
 LEAK = 0.15  # [MB] a goal that memory may grow by, once warm
 WARM = 10  # goals before memory is measured
 
@@ -88,28 +91,34 @@ def driver_killed(rig: Rig, count: int, chance: random.Random) -> Finding:
         result = sent.wait(SOON)
         took.append(time.monotonic() - killed)
         said.append(f"{result.outcome}: {result.reason}")
-        broken = (Result.STOPPED, Result.ROBOT_FAULT, Result.FAILED)
-        _demand(problems, result.outcome in broken and result.reason, f"outcome {result.outcome}: {result.reason}")
+        _demand(problems, result.outcome in LOST and result.reason, f"outcome {result.outcome}: {result.reason}")
         wait_until("/diagnostics told of the joints", lambda: rig.client.level("joint states") != 0, SOON)
         rig.restore()
     return Finding("driver killed", tuple(problems), {"ended_after_s": _spread(took)}, tuple(said))
 
 
-def _silent(switch: str, row: str) -> Exercise:
+def _silent(switch: str, row: str, instruction: str, outcomes: tuple[int, ...]) -> Exercise:
+    """Throw a fault switch of the driver while the arm moves; /diagnostics says it in `row`."""
+
     def exercise(rig: Rig, count: int, chance: random.Random) -> Finding:
         problems: list[str] = []
         said: list[str] = []
         took: list[float] = []
         for _ in range(count):
-            sent = moving(rig)
+            sent = moving(rig, instruction)
             time.sleep(chance.uniform(0.0, 1.0))
             began = time.monotonic()
             rig.client.set_fault(f"fault.{switch}", True)
             result = sent.wait(SOON)
             took.append(time.monotonic() - began)
             said.append(f"{result.outcome}: {result.reason}")
-            _demand(problems, result.outcome != Result.DONE and result.reason, f"outcome {result.outcome}")
-            wait_until(f"/diagnostics told of {row}", lambda: rig.client.level(row) not in (0, None), SOON)
+            _demand(problems, result.outcome in outcomes and result.reason, f"outcome {result.outcome}")
+            reason = result.reason[:60] if row == "task" else ""
+
+            def told(reason: str = reason) -> bool:
+                return rig.client.level(row) not in (0, None) and reason in rig.client.sentence(row)
+
+            wait_until(f"/diagnostics told of {row}", told, SOON)
             said.append(rig.client.sentence(row))
             rig.restore()
         return Finding(switch.replace("_", " "), tuple(problems), {"ended_after_s": _spread(took)}, tuple(said))
@@ -245,10 +254,10 @@ def signals(rig: Rig, count: int, chance: random.Random) -> Finding:
 EXERCISES: Mapping[str, Exercise] = {
     "model_killed": model_killed,
     "driver_killed": driver_killed,
-    "camera_silent": _silent("camera_silent", "camera overhead"),
-    "joint_states_silent": _silent("joint_states_silent", "joint states"),
-    "tf_silent": _silent("tf_silent", "transforms"),
-    "controller_down": _silent("controller_down", "controllers"),
+    "camera_silent": _silent("camera_silent", "camera overhead", LOOKS, BLIND),
+    "joint_states_silent": _silent("joint_states_silent", "joint states", MOVES, LOST),
+    "tf_silent": _silent("tf_silent", "transforms", LOOKS, (*BLIND, Result.FAILED)),
+    "controller_down": _silent("controller_down", "task", MOVES, LOST),
     "cancel_at_random": cancel_at_random,
     "stop_at_random": stop_at_random,
     "malformed_goals": malformed_goals,

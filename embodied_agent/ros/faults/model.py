@@ -27,6 +27,12 @@ with task("pick up the red cube"):
         cube = find("red cube")
         pick(cube)
 """
+HOME_AND_LOOK = """\
+with task("go home slowly and look"):
+    with unit("arm", speed=0.1):
+        home()
+    find("red cube")
+"""
 SENTENCES = (
     (r"go home", 'with task("go home"):\n    home()\n'),
     (r"wait (?P<n>[\d.]+) seconds", 'with task("wait"):\n    wait(seconds={n})\n'),
@@ -37,6 +43,7 @@ SENTENCES = (
     (r"look for the (?P<n>[\w ]+)", 'with task("look"):\n    find("{n}")\n'),
     (r"write nonsense", 'with task("nonsense"):\n    fly(to="the moon")\n'),
     (r"go home slowly", 'with task("go home slowly"):\n    with unit("arm", speed=0.1):\n        home()\n'),
+    (r"go home slowly and look", HOME_AND_LOOK),
     (r"pick up the red cube", PICK),
 )
 

@@ -178,7 +178,7 @@ class Rig:
         return sent.accepted and sent.wait(self.patience).outcome == 0
 
 
-def moving(rig: Rig, speed: float = 0.05) -> Any:
+def moving(rig: Rig, instruction: str = "go home slowly", speed: float = 0.05) -> Any:
     """A goal whose arm moves now, for some seconds; for exercises that break something on the way.
 
     Raises:
@@ -188,7 +188,7 @@ def moving(rig: Rig, speed: float = 0.05) -> Any:
     away = [*rig.description.home]
     away[0] -= AWAY
     rig.client.jog(joints, away, JOG)
-    sent = rig.client.send("go home slowly")
+    sent = rig.client.send(instruction)
     if not sent.accepted:
         raise RobotError(f"the goal was refused: {rig.client.sentence('task')}")
 
