@@ -135,14 +135,14 @@ class TaskRun:
                 self._rest_watch.start()
 
     def _watch_rest(self, requested: float, since: float) -> None:
-        """Measure how long the arm takes to stand after a request, by its own joint states."""
-        while (passed := time.monotonic() - requested) < LONGEST_STOP:
+        """Measure how long the arm takes to stand after a request, by the stamps of its own joint states."""
+        while time.monotonic() - requested < LONGEST_STOP:
             try:
                 state = self.outfit.agent.backend.state()
             except RobotError:
                 return
             if state.stamp >= since and float(np.abs(state.velocities).max()) < RESTING:
-                self.stop_took = passed
+                self.stop_took = state.stamp - since
                 return
             time.sleep(POLL)
 
