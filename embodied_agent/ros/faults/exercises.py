@@ -21,7 +21,7 @@ from embodied_agent_interfaces.action import ExecuteTask
 
 Result = ExecuteTask.Result
 Goal = ExecuteTask.Goal
-SOON = 60.0  # [s] for a goal to end after it was broken; machines are busy sometimes
+SOON = 180.0  # [s] for a goal to end after it was broken; machines are busy sometimes
 LATEST = 2.0  # [s] of motion in which a random moment lies
 MOVES, LOOKS = "go home slowly", "go home slowly and look"
 BLIND = (Result.ROBOT_FAULT,)  # the motion itself needs no picture; the look after it does

@@ -54,7 +54,7 @@ class Rig:
         robot: str = "panda",
         agent_parameters: Mapping[str, Any] | None = None,
         driver_parameters: Mapping[str, Any] | None = None,
-        patience: float = 120.0,
+        patience: float = 300.0,
     ) -> None:
         self.description = load_robot(robot)
         self.folder, self.domain, self.robot, self.patience = folder, domain, robot, patience
