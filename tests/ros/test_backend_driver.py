@@ -111,10 +111,8 @@ def test_a_driver_killed_in_mid_motion_is_noticed_and_its_successor_used(
     timer = threading.Timer(1.0, driver.kill)
     timer.start()
     motion = backend.follow(away(backend, 60.0))
-    ended = time.monotonic()
     timer.join()
     assert not motion.completed and "no joint state" in motion.reason
-    assert ended - time.monotonic() < PATIENCE
     with pytest.raises(RobotError, match="is the driver running"):
         backend.state()
     driver.start()  # simulated time starts over, too

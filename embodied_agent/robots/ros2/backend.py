@@ -188,12 +188,7 @@ class Ros2Backend(Backend):
         self._stops += 1
         self._closed = True
         self._halter.close()
-        self._arm.close()
-        self._hand.close()
-        for stream in self._streams.values():
-            stream.close()
-        self._sensors.close()
-        self._session.close()
+        self._session.close()  # with the node go its subscriptions and clients; before that, nobody may spin them
 
     # -- for those who look after the robot -----------------------------------------------------------
 

@@ -55,13 +55,6 @@ class CameraStream:
             for part in (COLOR, DEPTH, INFO)
         ]
 
-    def close(self) -> None:
-        """End the subscriptions."""
-        for subscription in self._subscriptions:
-            self._session.node.destroy_subscription(subscription)
-        self._subscriptions.clear()
-        self.forget()
-
     @property
     def frame(self) -> str:
         """Its optical frame: what its images say, or else what the interface says."""

@@ -64,10 +64,6 @@ class _Controller:
         self._gone_since = self._gone_since or time.monotonic()
         return time.monotonic() - self._gone_since > patience
 
-    def close(self) -> None:
-        """End the connections."""
-        self.client.close()
-
 
 class ArmController(_Controller):
     """FollowJointTrajectory, with the tolerances of the robot's description."""

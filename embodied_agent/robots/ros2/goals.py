@@ -136,13 +136,6 @@ class GoalClient:
         self._call(self._send, request, lambda answer: self._answered(goal, answer))
         return goal
 
-    def close(self) -> None:
-        """Give up what is waited for, and the connections."""
-        self._forget()
-        for client in (self._send, self._cancel, self._result):
-            self._node.destroy_client(client)
-        self._node.destroy_subscription(self._feedback)
-
     def _call(self, client: Any, request: Any, answered: Callable[[Any], None]) -> None:
         future = client.call_async(request)
         self._waiting[id(future)] = (client, future)
@@ -155,7 +148,7 @@ class GoalClient:
 
         future.add_done_callback(done)
 
-    def _forget(self, keep: int = 0) -> None:
+    def _forget(self, keep: int) -> None:
         """Drop the oldest answers that never came: their server died."""
         waiting = list(self._waiting.items())
         for key, (client, future) in waiting[: max(0, len(waiting) - keep)]:

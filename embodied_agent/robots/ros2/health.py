@@ -134,6 +134,8 @@ class Health:
             found.append(f"no force is felt: nothing came on {topic}; force limits rest with the controller")
         elif self._sensors.force_problem:
             found.append(f"force: {self._sensors.force_problem}")
+        if self._session.failures:
+            found.append(f"{self._session.failures} callbacks failed, the last one with {self._session.failure}")
         found += [f"transform of '{child}': {why}" for child, why in self._sensors.transforms.refused.items()]
         return tuple(found)
 

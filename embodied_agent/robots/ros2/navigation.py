@@ -90,12 +90,6 @@ class Navigator:
         left = None if sent.feedback is None else float(sent.feedback.distance_remaining)
         return Drive(not reason, reason, left)
 
-    def close(self) -> None:
-        """Cancel a drive that goes on, and end the connections."""
-        if self._client.goal is not None:
-            self._client.goal.cancel()
-        self._client.close()
-
     def _until(self, holds: Callable[[], bool], seconds: float, stop: Callable[[], str]) -> str:
         """Wait until something holds; "" if it does, else why not."""
         limit = time.monotonic() + seconds

@@ -111,12 +111,6 @@ class Sensors:
         fixed = QoSProfile(depth=TRANSFORM_DEPTH, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         listen(TFMessage, names.tf_static, self._hear_fixed_tf, fixed)
 
-    def close(self) -> None:
-        """End the subscriptions."""
-        for subscription in self._subscriptions:
-            self._session.node.destroy_subscription(subscription)
-        self._subscriptions.clear()
-
     # -- for commands -----------------------------------------------------------------------------
 
     def newest(self) -> RobotState | None:

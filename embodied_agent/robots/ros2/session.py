@@ -24,6 +24,7 @@ except ImportError as error:  # also where a library of it is missing
     ) from None
 
 SPIN = 0.1  # [s]; how long a shutdown waits at most for the spinning thread to look up
+FAILED = 0.005  # [s] of rest after a failed callback, so that a lasting fault does not take a processor
 JOIN = 5.0  # [s]
 SLOWEST = 20.0  # seconds by the wall clock in which a simulator is expected to get a second done
 
@@ -90,6 +91,7 @@ class Session:
     ) -> None:
         self._own_context = beside is None
         self._closed = False
+        self.failures, self.failure = 0, ""  # of callbacks, and the last one
         if beside is not None:
             name, namespace = f"{beside.get_name()}_robot", beside.get_namespace()
             use_sim_time = bool(beside.get_parameter("use_sim_time").value)
@@ -123,8 +125,19 @@ class Session:
     def _spin(self) -> None:
         # Not executor.spin(): that one can wait forever when the context shuts down.
         while self.context.ok() and not self._closed:
-            with contextlib.suppress(ExternalShutdownException):
+            try:
                 self._executor.spin_once(timeout_sec=SPIN)
+            except ExternalShutdownException:
+                return
+            except Exception as error:
+                # One message that cannot be handled must not make the arm deaf for good.
+                if self._closed or not self.context.ok():
+                    return
+                self.failures += 1
+                self.failure = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                if self.failures in (1, 10, 100, 1000):
+                    self.node.get_logger().error(f"a callback failed ({self.failures} so far): {self.failure}")
+                time.sleep(FAILED)
 
     @property
     def alive(self) -> bool:
