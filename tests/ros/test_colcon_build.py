@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 COMMAND = "colcon build --base-paths src/embodied_agent src/embodied_agent/embodied_agent_interfaces"
 FILES = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "README.md")
 FOLDERS = ("resource", "embodied_agent", "sim", "configs", "launch", "embodied_agent_interfaces")
+# Set where ROS comes from wheels; they must not reach another venv's Python.
+WHEEL_VARIABLES = ("LD_LIBRARY_PATH", "_ROS_WHEELS_BOOTSTRAP_COMPLETE")
 # Keys that rosdep resolves on Ubuntu and Debian without a package's own entry in a distribution.
 SYSTEM_KEYS = {"httpx", "numpy", "pil", "rich", "scipy", "typer", "yaml", "pytest"}
 
@@ -162,9 +164,13 @@ def test_pip_puts_every_program_on_the_path(tmp_path):
     done = subprocess.run([*wheel, str(source)], capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     (made,) = tmp_path.glob("*.whl")
-    target = tmp_path / "installed"
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--prefix", str(target), str(made)]
-    done = subprocess.run(install, capture_output=True, text=True, timeout=900, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    # Into a venv of its own: pip would first uninstall the one that these tests run on.
+    target, clean = tmp_path / "venv", {k: v for k, v in os.environ.items() if k not in WHEEL_VARIABLES}
+    for command in (
+        [sys.executable, "-m", "venv", str(target)],
+        [str(target / "bin/python"), "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(made)],
+    ):
+        done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=900, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
     assert {"embodied-agent", "agent_node", "sim_driver"} <= {path.name for path in (target / "bin").iterdir()}
     assert (target / "share/embodied_agent/configs/robots/panda.yaml").is_file()
