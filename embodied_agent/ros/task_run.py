@@ -261,6 +261,9 @@ class TaskRun:
 
     def _broken(self, error: Exception) -> Ended:
         outcome, reason = self._why_ended(outcome_of(error), sentence_of(error))
+        first = deepest_failure(self.tree.nodes)
+        if first is not None and first.reason and reason not in first.reason and not self.ending:
+            reason = f"{reason}; before that, {first.label}: {first.reason}"  # a repair was being looked for
         return Ended(outcome, reason, self.tree.program, {"total_s": time.monotonic() - self.began})
 
     def _stand(self) -> None:
