@@ -263,7 +263,8 @@ class Trainer:
 def _chances(shots: Shots) -> np.ndarray[Any, np.dtype[np.float64]]:
     """How often each shot is drawn: those that show something rare more often, (n,)."""
     most = np.array([float(rareness(shots[i]).max(initial=1.0)) for i in range(len(shots))])
-    return most / most.sum()
+    chances: np.ndarray[Any, np.dtype[np.float64]] = most / most.sum()
+    return chances
 
 
 def draw_examples(
