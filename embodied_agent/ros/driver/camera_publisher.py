@@ -133,7 +133,7 @@ class CameraPublisher:
         return found
 
     def _publish(self, camera: CameraTopics, shutter: Shutter | None) -> Shutter:
-        with self._world.lock:
+        with self._world.still():
             if shutter is None or shutter.model is not self._world.backend.model:
                 if shutter is not None:
                     shutter.close()

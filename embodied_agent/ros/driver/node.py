@@ -146,7 +146,7 @@ class SimDriver(Node):  # type: ignore[misc]
         return response
 
     def _truth(self, request: Any, response: Any) -> Any:
-        with self.world.lock:
+        with self.world.still():
             truth = self.world.backend.truth()
             truth["time"] = round(self._stamp(), 4)
             truth["scene"] = self.world.backend.scene.name

@@ -71,9 +71,10 @@ def declare(node: Any) -> dict[str, Value]:
             values[row.name] = node.declare_parameter(row.name, row.default, _descriptor(row)).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             spread = "" if row.low is None else f" between {row.low:g} and {row.high:g}"
-            raise ConfigError(
-                f"parameter '{row.name}' needs a {type(row.default).__name__}{spread} ({error})"
-            ) from None
+            kind = {float: "number with a point", int: "whole number", bool: "truth value"}.get(
+                type(row.default), "text"
+            )
+            raise ConfigError(f"parameter '{row.name}' needs a {kind}{spread} ({error})") from None
     for name, known in CHOICES.items():
         if values[name] not in known:
             raise ConfigError(f"parameter '{name}' is '{values[name]}'; it is one of {', '.join(known)}")

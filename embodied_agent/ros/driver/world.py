@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from embodied_agent.errors import EmbodiedAgentError
 from embodied_agent.robots.mujoco import STEPS, TICK, MujocoBackend
@@ -26,7 +27,6 @@ class World:
         wall: Gives the ROS time to stamp with; None = simulated time, which never jumps back.
 
     Attributes:
-        lock: Held while a tick passes; whoever holds it sees the world stand still.
         arm, gripper: What aims the servos.
         factor: May be changed at any time.
         measured_factor: Simulated time per time over the last second or so.
@@ -35,7 +35,7 @@ class World:
 
     def __init__(self, backend: MujocoBackend, factor: float, wall: Callable[[], float] | None = None) -> None:
         self.backend = backend
-        self.lock = threading.Lock()
+        self._gate, self._lock = threading.Lock(), threading.Lock()
         self.factor = factor
         self.measured_factor = 0.0
         self.failure = ""
@@ -51,6 +51,14 @@ class World:
     def offset(self) -> float:
         """ROS time minus back end time [s]."""
         return self._offset
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """The world stands still inside, at the latest one tick after it was asked."""
+        # The gate is nearly always free. The lock alone never would be where time goes as fast as it can:
+        # the physics thread takes it again before anybody who waits wakes up.
+        with self._gate, self._lock:
+            yield
 
     def listen(self, listener: Callable[[RobotState, float], None]) -> None:
         """Call `listener(state, ROS time)` after every tick, in the physics thread."""
@@ -72,7 +80,7 @@ class World:
         Raises:
             BadInput, RobotError: The scene cannot be simulated; the old one stays.
         """
-        with self.lock:
+        with self.still():
             before = self._offset + self.backend.now()
             self.backend.reset(scene, seed)
             state = self.backend.state()
@@ -111,7 +119,9 @@ class World:
                 due = now
 
     def _tick(self) -> RobotState:
-        with self.lock:
+        with self._gate:
+            pass  # whoever asked for stillness goes first
+        with self._lock:
             now = self.backend.now()
             width, force = self.gripper.targets(now, TICK)
             state = self.backend.advance(self.arm.targets(now, TICK, STEPS), width=width, force=force)
