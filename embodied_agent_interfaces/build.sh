@@ -11,7 +11,7 @@ python="$venv/bin/python"
 # The wheels' exported CMake files name the interpreter that they were built with.
 include="$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')"
 numpy="$("$python" -c 'import numpy; print(numpy.get_include())')"
-grep -rlZ '/opt/python/cp' "$venv/share" --include='*.cmake' 2>/dev/null | xargs -0r sed -i -E \
+{ grep -rlZ '/opt/python/cp' "$venv/share" --include='*.cmake' 2>/dev/null || true; } | xargs -0r sed -i -E \
   -e "s#/opt/python/cp[0-9]+-cp[0-9]+/include/python[0-9.]+#$include#g" \
   -e "s#/opt/python/cp[0-9]+-cp[0-9]+/lib/python[0-9.]+/site-packages/numpy/_core/include#$numpy#g"
 
