@@ -380,6 +380,8 @@ def main(args: list[str] | None = None) -> int:
         with suppress(Exception):
             node.destroy_node()
         context.try_shutdown()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second one must not spoil a clean exit
     return 0
 
 

@@ -129,10 +129,11 @@ class TaskRun:
         self.outfit.minds.call_off()
         with self._requested:
             if self._rest_watch is None:
-                self._rest_watch = threading.Thread(
+                watch = threading.Thread(
                     target=self._watch_rest, args=(requested, since), name="rest watch", daemon=True
                 )
-                self._rest_watch.start()
+                watch.start()
+                self._rest_watch = watch
 
     def _watch_rest(self, requested: float, since: float) -> None:
         """Measure how long the arm takes to stand after a request, by the stamps of its own joint states."""
@@ -166,8 +167,10 @@ class TaskRun:
             ended = self._broken(error)
         if ended.outcome not in (Result.DONE, Result.PLANNED):
             self._stand()
-        if self._rest_watch is not None:
-            self._rest_watch.join(LONGEST_STOP + 1.0)
+        with self._requested:
+            watch = self._rest_watch
+        if watch is not None:
+            watch.join(LONGEST_STOP + 1.0)
         self.board.rests()
         return self._result(ended)
 
