@@ -296,7 +296,7 @@ def test_a_force_is_turned_into_the_world(pair: Pair) -> None:
 
 
 def _our_objects() -> int:
-    return sum(type(item).__module__.startswith("embodied_agent") for item in gc.get_objects())
+    return sum(str(type(item).__module__).startswith("embodied_agent") for item in gc.get_objects())
 
 
 def test_hundreds_of_commands_take_no_more_threads_and_no_more_memory(pair: Pair) -> None:
