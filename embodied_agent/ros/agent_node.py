@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
 from typing import Any, TextIO, cast
 
 import rclpy
@@ -50,7 +49,8 @@ from embodied_agent_interfaces.srv import CheckProgram, PlanTask
 THREADS = 6  # of the executor: a goal and a plan request block one each
 PATIENCE = 20.0  # [s] that a transition waits for the end of a goal; the arm is stopped at once
 LAST_PATIENCE = 6.0  # [s] of the same at the end of the process: whoever ends it has little
-TICK = 0.5  # [s] at most until a signal is heeded
+TICK = 0.2  # [s] at most until the end of the process is noticed
+ENDING = {signal.SIGINT, signal.SIGTERM}
 FREE = ("use_sim_time", "qos_overrides.")  # parameters that may change at any time
 DONE, FAILED, BROKEN = (
     TransitionCallbackReturn.SUCCESS,
@@ -354,13 +354,12 @@ def spin(executor: Any, going: Callable[[], bool]) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT, SIGTERM or the context's end; returns the exit code."""
-    stopping = threading.Event()
-
-    def heed(number: int, frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, heed)
+    # Blocked, and waited for in a thread of its own: the arm is stopped at once, whatever the others do,
+    # and a second signal cannot spoil a clean exit. Threads that a library made before may still get one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    caught, stopping = threading.Event(), threading.Event()
+    for number in ENDING:
+        signal.signal(number, lambda number, frame: caught.set())
     context = rclpy.Context()
     rclpy.init(args=args, context=context, signal_handler_options=SignalHandlerOptions.NO)
     executor = MultiThreadedExecutor(num_threads=THREADS, context=context)
@@ -371,18 +370,27 @@ def main(args: list[str] | None = None) -> int:
         context.try_shutdown()
         return error.exit_code
     executor.add_node(node)
+    threading.Thread(target=_heed, args=(node, caught, stopping), name="signals", daemon=True).start()
     try:
         spin(executor, lambda: context.ok() and not stopping.is_set())
         _end(node, executor, context)
     finally:
+        stopping.set()
         with suppress(Exception):
             executor.shutdown(timeout_sec=2.0)
         with suppress(Exception):
             node.destroy_node()
         context.try_shutdown()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # a second one must not spoil a clean exit
     return 0
+
+
+def _heed(node: AgentNode, caught: threading.Event, stopping: threading.Event) -> None:
+    """Wait for a signal, and end the goal as soon as one comes."""
+    while not stopping.is_set():
+        if signal.sigtimedwait(ENDING, TICK / 4) is not None or caught.is_set():
+            node.closing = True
+            stopping.set()
+            node.tasks.cancel("the node shuts down")
 
 
 def _end(node: AgentNode, executor: Any, context: Any) -> None:
