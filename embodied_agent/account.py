@@ -47,8 +47,10 @@ class Account:
         message: One sentence: the answer, or the failing node with what was measured.
         remarks: What the program said on the way.
         nodes: The last event of every node of every program run, in the order of starting.
-        timings: plan_s, command_to_motion_s (None if nothing moved), total_s, and the planner's own.
+        timings: plan_s, command_to_motion_s (None if nothing moved), total_s, asked_s (that a person took
+            to consent, where one was asked), and the planner's own.
         seed, robot, planner, perception: How it was run.
+        speed_scale: Share of every speed limit that was used, (0, 1].
         audit: Decisions of the safety supervisor.
         versions: Of the packages that matter.
         truth: The simulator's final state, which only benchmark and report read; None on a real robot.
@@ -71,6 +73,7 @@ class Account:
     audit: tuple[Mapping[str, Any], ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     truth: Mapping[str, Any] | None = None
+    speed_scale: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes as it is."""

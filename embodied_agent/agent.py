@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from embodied_agent import account
 from embodied_agent.account import Account, versions
+from embodied_agent.consent import AGREED, NONE, Ask, Gate, Question
 from embodied_agent.control.safety import Supervisor
 from embodied_agent.errors import Cancelled, CommandRefused, PlannerError, ProgramError, SafetyStop
 from embodied_agent.library import library
@@ -44,7 +45,7 @@ class Budgets:
 
     Attributes:
         plans: Programs asked of the planner because one was not accepted or failed, the first included.
-        seconds: Wall-clock time for the whole run.
+        seconds: Wall-clock time for the whole run; it stands still while a person is asked for consent.
         robot_seconds: Time of the robot's own clock for it. In simulation that is the same on any
             machine, however busy.
         steps: Statements that one program may run.
@@ -66,7 +67,9 @@ class Listeners:
         seen: A frame that was looked at.
         perceived: All things known after a look, or after a primitive found one.
         following: A trajectory that was allowed and starts now.
-        consent: Asked before anything moves; False ends the run as cancelled.
+        consent: Asked for consent, and waits; see `embodied_agent.consent`. Any answer but AGREED ends
+            the run as cancelled.
+        consent_for: What it is asked for: "none", "task" (each program) or "unit" (each of its units).
     """
 
     planned: Callable[[Program, Plan], None] = lambda program, plan: None
@@ -74,7 +77,8 @@ class Listeners:
     seen: Callable[[Frame], None] = lambda frame: None
     perceived: Callable[[tuple[Object, ...]], None] = lambda objects: None
     following: Callable[[JointTrajectory], None] = lambda trajectory: None
-    consent: Callable[[Program], bool] = lambda program: True
+    consent: Ask = lambda question: AGREED
+    consent_for: str = NONE
 
 
 @dataclass
@@ -89,6 +93,7 @@ class _Run:
     events: list[Event] = field(default_factory=list)
     program: str = ""
     plan_s: float = 0.0
+    asked_s: float = 0.0  # that a person took to answer
     verdict: str = account.FAILED
     message: str = ""
 
@@ -103,6 +108,7 @@ class Agent:
         seed: Of every random choice in planning motions.
         budgets: What one command may use.
         perception: "camera", or "truth" for the ablation; stated in every account.
+        speed_scale: Share of every speed limit of the robot that is used, 0.01 to 1; stated, too.
         log: Receives each decision of the supervisor as one line of JSON.
     """
 
@@ -115,6 +121,7 @@ class Agent:
         seed: int = 0,
         budgets: Budgets | None = None,
         perception: str = "camera",
+        speed_scale: float = 1.0,
         log: TextIO | None = None,
     ) -> None:
         self.backend, self.planner, self.grounder = backend, planner, grounder
@@ -126,9 +133,10 @@ class Agent:
             backend,
             backend.description,
             cancelled=self.cancel.is_set,
-            expired=lambda: time.monotonic() >= self._deadline or bool(self._over()),
+            expired=lambda: bool(self._over()),
             log=log,
         )
+        self.supervisor.slow_down(speed_scale)
         self.arm = Arm(self.supervisor, seed)
         signatures = library().for_planner
         self._reference = reference(signatures)
@@ -150,7 +158,8 @@ class Agent:
         """
         told = listeners or Listeners()
         going = _Run(checked_command(command), goal, time.monotonic())
-        self.arm.first_motion = None
+        gate = Gate(told.consent_for, lambda question: self._asked(going, told, question))
+        self.supervisor.first_motion, self.supervisor.permit = None, gate.before_motion
         self._deadline = going.start + self.budgets.seconds
         self._robot_deadline = self.backend.now() + self.budgets.robot_seconds
         self.supervisor.following = told.following
@@ -158,7 +167,7 @@ class Agent:
         view = View(self.arm, self.grounder, self.backend.cameras[0], told.seen, told.perceived)
         context = Context(self.arm, view, going.command)
         try:
-            self._attempts(going, context, told)
+            self._attempts(going, context, told, gate)
         except Cancelled as stop:
             self.backend.stop()
             going.verdict, going.message = account.CANCELLED, str(stop)
@@ -166,10 +175,25 @@ class Agent:
             going.verdict, going.message = account.STOPPED, str(stop)
         finally:
             self._deadline = self._robot_deadline = math.inf
+            self.supervisor.permit = lambda: None
         return self._account(going, context)
 
+    def _asked(self, going: _Run, told: Listeners, question: Question) -> str:
+        """A person's answer; how long they think about it ends no run."""
+        began, wall = time.monotonic(), self._deadline
+        ahead = self._robot_deadline - self.backend.now()
+        self._deadline = self._robot_deadline = math.inf
+        try:
+            return told.consent(question)
+        finally:
+            took = time.monotonic() - began
+            going.asked_s += took
+            self._deadline, self._robot_deadline = wall + took, self.backend.now() + ahead
+
     def _over(self) -> str:
-        """Why the run must end by the robot's own clock; "" as long as it may go on."""
+        """Why the run must end by the clock on the wall or the robot's own; "" as long as it may go on."""
+        if time.monotonic() >= self._deadline:
+            return f"time ran out after {self.budgets.seconds:.1f} s"
         if self.backend.now() < self._robot_deadline:
             return ""
         return f"time ran out after {self.budgets.robot_seconds:g} s of the robot's clock"
@@ -184,7 +208,7 @@ class Agent:
         view = View(self.arm, self.grounder, self.backend.cameras[0])
         return self._accepted(going, view)
 
-    def _attempts(self, going: _Run, context: Context, told: Listeners) -> None:
+    def _attempts(self, going: _Run, context: Context, told: Listeners, gate: Gate) -> None:
         before: tuple[Program, Outcome] | None = None
         while True:
             try:
@@ -201,9 +225,8 @@ class Agent:
                 program = _hand_emptied(program, done, context, variables)
                 going.program = render(program)
             told.planned(program, plan)
-            if not told.consent(program):
-                raise Cancelled("the person did not agree to the program")
-            outcome = self._execute(going, program, context, told, done, variables)
+            gate.begin(program)
+            outcome = self._execute(going, program, context, told, gate, done, variables)
             before = (program, outcome)
             going.verdict = outcome.verdict
             going.message = outcome.message or _why(outcome)
@@ -217,12 +240,14 @@ class Agent:
         program: Program,
         context: Context,
         told: Listeners,
+        gate: Gate,
         done: frozenset[str],
         variables: Mapping[str, Any],
     ) -> Outcome:
         known = library()
 
         def emit(event: Event) -> None:
+            gate.heed(event)
             if event.kind != "started":
                 going.events.append(event)
             told.event(event)
@@ -235,7 +260,6 @@ class Agent:
             context,
             skills=known.skills,
             emit=emit,
-            deadline=going.start + self.budgets.seconds,
             cancel=self.cancel,
             budget=Budget(steps=self.budgets.steps),
             skip=done,
@@ -280,12 +304,14 @@ class Agent:
 
     def _account(self, going: _Run, context: Context) -> Account:
         end = time.monotonic()
-        moved = self.arm.first_motion
+        moved = self.supervisor.first_motion
         timings: dict[str, float | None] = {
             "plan_s": round(going.plan_s, 4),
             "command_to_motion_s": None if moved is None else round(moved - going.start, 4),
             "total_s": round(end - going.start, 4),
         }
+        if going.asked_s:
+            timings["asked_s"] = round(going.asked_s, 4)
         if going.plans:
             for name, value in going.plans[0].timings.items():
                 timings.setdefault(name, round(value, 4))  # a planner's own total is not the run's
@@ -305,6 +331,7 @@ class Agent:
             robot=self.backend.description.name,
             planner=self.planner.name,
             perception=self.perception,
+            speed_scale=self.supervisor.speed_scale,
             audit=tuple(record.as_json() for record in self.supervisor.audit),
             versions=versions(),
             truth=None if truth is None else truth(),

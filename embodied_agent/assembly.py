@@ -95,6 +95,7 @@ class Assembly:
                 seed=setup.seed,
                 budgets=Budgets(seconds=setup.seconds, robot_seconds=setup.robot_seconds),
                 perception=setup.perception,
+                speed_scale=setup.speed_scale,
             )
         except BaseException:
             self.backend.close()

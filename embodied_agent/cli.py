@@ -68,7 +68,15 @@ def run(
     deadline: Annotated[
         float, typer.Option(min=1.0, max=86400.0, help="Give up after this many seconds.")
     ] = 300.0,
-    confirm: Annotated[bool, typer.Option("--confirm", help="Show the program and ask before moving.")] = False,
+    confirm: Annotated[
+        str,
+        typer.Option(
+            "--confirm", help="Ask on the terminal: task, before a program; unit, before each unit moves; none."
+        ),
+    ] = "none",
+    speed_scale: Annotated[
+        float, typer.Option("--speed-scale", help="Share of every speed limit of the robot, 0.01 to 1.")
+    ] = 1.0,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for program.py, events.jsonl, report.html, video.mp4.")
     ] = None,
@@ -77,11 +85,14 @@ def run(
     """Do one task: plan, check, move, measure.
 
     Example: embodied-agent run "put the red cube in the bowl" --seed 3 --out runs/first
+    Example: embodied-agent run "stack the cubes" --confirm unit --speed-scale 0.2
     """
     from embodied_agent.console.running import RunOptions, run_task
     from embodied_agent.setup import Setup
 
-    setup = Setup(scene, seed, robot, planner, planner_url, model, perception, depth_noise, deadline)
+    setup = Setup(
+        scene, seed, robot, planner, planner_url, model, perception, depth_noise, deadline, speed_scale=speed_scale
+    )
     raise typer.Exit(run_task(RunOptions(task, setup, tuple(point or ()), confirm, out, as_json)))
 
 

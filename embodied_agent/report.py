@@ -101,6 +101,7 @@ def _head(command: str, account: Mapping[str, Any]) -> str:
                 ("planner", account.get("planner", "?")),
                 ("perception", account.get("perception", "?")),
                 ("seed", account.get("seed", "?")),
+                ("speed scale", account.get("speed_scale", "?")),
                 ("planning", seconds(timings.get("plan_s"))),
                 ("command to motion", seconds(timings.get("command_to_motion_s"))),
                 ("total", seconds(timings.get("total_s"))),

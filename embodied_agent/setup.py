@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embodied_agent.errors import BadInput
+from embodied_agent.robots.description import SLOWEST
 
 PERCEPTIONS = ("camera", "truth")
 
@@ -24,6 +25,7 @@ class Setup:
         depth_noise: Depth as a real camera gives it.
         seconds: Longest run, by the clock on the wall.
         robot_seconds: Longest run, by the robot's own clock.
+        speed_scale: Share of every speed limit of the robot that is used, 0.01 to 1.
     """
 
     scene: Any = "blocks"
@@ -36,7 +38,10 @@ class Setup:
     depth_noise: bool = False
     seconds: float = 300.0
     robot_seconds: float = math.inf
+    speed_scale: float = 1.0
 
     def __post_init__(self) -> None:
         if self.perception not in PERCEPTIONS:
             raise BadInput(f"--perception {self.perception!r}: it is camera, or truth for ablation")
+        if not SLOWEST <= self.speed_scale <= 1.0:  # no number at all is outside, too
+            raise BadInput(f"--speed-scale {self.speed_scale:g} is outside {SLOWEST:g} to 1")

@@ -311,6 +311,10 @@ class JointTrajectory:
         """[s]."""
         return float(self.times[-1])
 
+    def slowed(self, scale: float) -> JointTrajectory:
+        """The same path with time running `scale` times as fast, in (0, 1]."""
+        return JointTrajectory(self.times / scale, self.positions, self.velocities * scale)
+
 
 @dataclass(frozen=True)
 class Motion:

@@ -15,7 +15,7 @@ ROWS = (
     ("training", "benchmark"),
     ("assembly", "report", "serve"),
     ("agent", "ablation", "record", "page", "story"),
-    ("account", "library", "setup"),
+    ("account", "consent", "library", "setup"),
     ("commands",),
     ("primitives", "planners"),
     ("perception", "control", "mllm"),

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.prompt import Confirm
 from rich.text import Text
 
 from embodied_agent.account import Account
+from embodied_agent.consent import NONE
+from embodied_agent.console.consenting import TerminalConsent, check_confirm
 from embodied_agent.console.live import LiveTree
 from embodied_agent.errors import BadInput, Cancelled, CommandRefused
 from embodied_agent.record import Recorder, plain
@@ -36,7 +37,7 @@ class RunOptions:
     task: str
     setup: Setup
     points: tuple[str, ...] = ()
-    confirm: bool = False
+    confirm: str = NONE
     out: Path | None = None
     as_json: bool = False
 
@@ -108,8 +109,9 @@ def _run(options: RunOptions, command: Command, console: Console) -> Account:
         progress = Progress()
         assembly = stack.enter_context(_assembled(options, recorder, progress))
         agent = assembly.agent
-        stack.enter_context(_interruptible(agent, progress))
-        listeners = _listeners(options, tree, recorder, console, progress)
+        consent = TerminalConsent(console, tree)
+        stack.enter_context(_interruptible(agent, progress, consent))
+        listeners = _listeners(options, tree, recorder, consent, progress)
         tree.status("planning")
         if recorder is not None:
             recorder.frame(_look(assembly.backend), "before", role="before")
@@ -142,6 +144,7 @@ def plan_task(options: RunOptions) -> int:
 
 def _quick_checks(options: RunOptions) -> None:
     """What can be wrong in words alone, before libraries are loaded."""
+    check_confirm(options.confirm)
     if len(options.task) > 2000:
         raise CommandRefused(f"the command has {len(options.task)} characters; say it in at most 2000")
     from embodied_agent.planners.catalog import planner_config
@@ -191,7 +194,7 @@ def _look(backend: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def _listeners(
-    options: RunOptions, tree: LiveTree, recorder: Recorder | None, console: Console, progress: Progress
+    options: RunOptions, tree: LiveTree, recorder: Recorder | None, consent: TerminalConsent, progress: Progress
 ) -> Any:
     from embodied_agent.agent import Listeners
     from embodied_agent.program.render import render
@@ -208,17 +211,6 @@ def _listeners(
             recorder.program(text)
         tell({"type": "plan", "program": text, "grounding": list(plan.grounding), "timings": dict(plan.timings)})
 
-    def consent(program: Any) -> bool:
-        if not options.confirm:
-            return True
-        tree.pause()
-        try:
-            return Confirm.ask("Run this program?", console=console, default=False)
-        except EOFError:
-            return False
-        finally:
-            tree.resume()
-
     def event(happened: Any) -> None:
         if happened.kind == "started":
             progress.path = happened.path
@@ -229,19 +221,21 @@ def _listeners(
             caption = f"{frame.camera.name} at {frame.stamp:.1f} s"
             recorder.frame(frame.rgb, caption, role="node", path=progress.path)
 
-    return Listeners(planned=planned, event=event, seen=seen, consent=consent)
+    return Listeners(planned=planned, event=event, seen=seen, consent=consent, consent_for=options.confirm)
 
 
 @contextmanager
-def _interruptible(agent: Any, progress: Progress) -> Iterator[None]:
+def _interruptible(agent: Any, progress: Progress, consent: TerminalConsent) -> Iterator[None]:
     """Ctrl-C and SIGTERM stop the arm and end the run in order; a second one ends the process.
 
-    Before the first node nothing moves, and there is nothing to wait for.
+    Before the first node nothing moves, and there is nothing to wait for; a question is ended.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
         again, progress.interrupted = progress.interrupted, True
-        if again or not progress.path:
+        if consent.asking:
+            agent.cancel.set()
+        if again or consent.asking or not progress.path:
             raise KeyboardInterrupt
         agent.cancel.set()
         agent.backend.stop()

@@ -18,8 +18,8 @@ class Decision:
     Attributes:
         stamp: Back end time [s].
         wall: Wall clock, seconds since 1970.
-        verb: "follow", "grip", "wait", "stop", "reset" or "capture".
-        decision: "allowed", "refused", "stopped", "latched", "done" or "reset".
+        verb: "follow", "grip", "wait", "stop", "reset", "capture" or "speed_scale".
+        decision: "allowed", "refused", "stopped", "latched", "done", "reset" or "set".
         reason: With numbers; "" where there is none to give.
         numbers: What was asked for or measured, JSON-ready.
     """

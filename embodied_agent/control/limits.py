@@ -8,7 +8,7 @@ from embodied_agent.control.kinematics import Kinematics
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.types import Array, JointTrajectory
 
-MAX_DURATION = 120.0  # [s]
+MAX_DURATION = 120.0  # [s] at full speed
 MAX_SAMPLES = 100_000
 AT_START = 0.05  # [rad] between the arm and the first sample
 POSITION_SLACK = 1e-3  # [rad]
@@ -16,15 +16,24 @@ RATE_SLACK = 1.05  # sampled differences exceed the true ones by a little
 TOOL_STEPS = 200  # tool positions looked at on one trajectory
 
 
-def trajectory_problem(kinematics: Kinematics, trajectory: JointTrajectory, positions: Array) -> str:
-    """Why a trajectory must not be followed from joints `positions` (n,); "" if it may."""
-    description = kinematics.description
+def trajectory_problem(
+    kinematics: Kinematics, trajectory: JointTrajectory, positions: Array, speed_scale: float = 1.0
+) -> str:
+    """Why a trajectory must not be followed; "" if it may.
+
+    Args:
+        kinematics: Of the arm.
+        trajectory: What it is to follow.
+        positions: Where its joints are, (n,) [rad].
+        speed_scale: Share of every speed limit that is allowed, (0, 1].
+    """
+    description = kinematics.description.slowed(speed_scale)
     # Each rule relies on what the earlier ones have established.
     return (
-        _shape_problem(description, trajectory)
+        _shape_problem(description, trajectory, MAX_DURATION / speed_scale)
         or _position_problem(description, trajectory, positions)
         or _rate_problem(description, trajectory)
-        or _tool_problem(kinematics, trajectory, positions)
+        or _tool_problem(kinematics, trajectory, positions, description.safety.tool_speed)
     )
 
 
@@ -58,7 +67,7 @@ def outside_workspace(description: RobotDescription, points: Array) -> Array:
     return distance
 
 
-def _shape_problem(description: RobotDescription, trajectory: JointTrajectory) -> str:
+def _shape_problem(description: RobotDescription, trajectory: JointTrajectory, longest: float) -> str:
     times = np.asarray(trajectory.times, dtype=np.float64)
     count = len(description.joints)
     if times.ndim != 1 or not 2 <= len(times) <= MAX_SAMPLES:
@@ -71,8 +80,8 @@ def _shape_problem(description: RobotDescription, trajectory: JointTrajectory) -
             return f"{name} are not finite"
     if not np.isfinite(times).all() or times[0] != 0.0 or (np.diff(times) <= 0).any():
         return "times must start at 0 and increase"
-    if times[-1] > MAX_DURATION:
-        return f"it takes {times[-1]:.0f} s; {MAX_DURATION:.0f} s are allowed"
+    if times[-1] > longest:
+        return f"it takes {times[-1]:.0f} s; {longest:.0f} s are allowed"
     return ""
 
 
@@ -127,7 +136,7 @@ def _over(description: RobotDescription, values: Array, limits: Array, unit: str
     return f"'{name}' would reach {worst:.2f} {unit}; {limits[k]:.2f} {unit} are allowed"
 
 
-def _tool_problem(kinematics: Kinematics, trajectory: JointTrajectory, here: Array) -> str:
+def _tool_problem(kinematics: Kinematics, trajectory: JointTrajectory, here: Array, limit: float) -> str:
     description = kinematics.description
     count = len(trajectory.times)
     picks = np.unique(np.linspace(0, count - 1, min(count, TOOL_STEPS)).astype(int))
@@ -139,7 +148,6 @@ def _tool_problem(kinematics: Kinematics, trajectory: JointTrajectory, here: Arr
         x, y, z = points[k]
         return f"the tool would leave its workspace by {outside[k] * 1000:.0f} mm at ({x:.2f}, {y:.2f}, {z:.2f})"
     speeds = np.linalg.norm(np.diff(points, axis=0), axis=1) / np.diff(trajectory.times[picks])
-    limit = description.safety.tool_speed
     if len(speeds) and speeds.max() > limit * RATE_SLACK:
         return f"the tool would move at {speeds.max():.2f} m/s; {limit:.2f} m/s are allowed"
     return ""

@@ -9,6 +9,7 @@ latches, and only `reset` ends that.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
@@ -20,9 +21,9 @@ from embodied_agent.control.audit import Audit, Decision
 from embodied_agent.control.kinematics import Kinematics
 from embodied_agent.control.limits import force_problem, grip_problem, trajectory_problem
 from embodied_agent.control.watch import FollowWatch, TickWatch, danger
-from embodied_agent.errors import CameraError, SafetyStop
+from embodied_agent.errors import BadInput, CameraError, SafetyStop
 from embodied_agent.robots.backend import Backend, Watch
-from embodied_agent.robots.description import RobotDescription
+from embodied_agent.robots.description import SLOWEST, RobotDescription
 from embodied_agent.types import Array, Frame, JointTrajectory, Motion, RobotState
 
 IMAGE_AGE = 1.0  # [s]
@@ -30,6 +31,10 @@ MAX_WAIT = 600.0  # [s]
 
 CANCELLED = "cancelled"
 EXPIRED = "the time for this command ran out"
+
+
+def _freely() -> None:
+    """Every motion is permitted."""
 
 
 class Supervisor:
@@ -42,6 +47,12 @@ class Supervisor:
         expired: As `cancelled`, for a deadline.
         log: Receives each decision as one line of JSON.
         following: Told of every trajectory that was allowed, just before it starts.
+
+    Attributes:
+        permit: Called before arm or fingers move; it may wait for a person, and raises where they
+            must not.
+        first_motion: time.monotonic() of the first command that moved the robot; whoever wants to
+            know of the next sets it to None.
     """
 
     def __init__(
@@ -55,6 +66,9 @@ class Supervisor:
         following: Callable[[JointTrajectory], None] = lambda trajectory: None,
     ) -> None:
         self.following = following
+        self.permit: Callable[[], None] = _freely
+        self.first_motion: float | None = None
+        self._speed_scale = 1.0
         self._backend = backend
         self.description = description if description is not None else backend.description
         self._audit = Audit(backend.now, log)
@@ -73,6 +87,23 @@ class Supervisor:
     def latched(self) -> str:
         """Why the arm is held until a reset; "" if it is not."""
         return self._latched
+
+    @property
+    def speed_scale(self) -> float:
+        """Share of every speed limit that is allowed, (0, 1]; trajectories are timed for it and judged by it."""
+        return self._speed_scale
+
+    def slow_down(self, scale: float) -> None:
+        """Allow only this share of every speed limit from the next command on.
+
+        Raises:
+            BadInput: It is outside 0.01 to 1.
+        """
+        if not SLOWEST <= scale <= 1.0:  # no number at all is outside, too
+            raise BadInput(f"a speed scale of {scale:g} is outside {SLOWEST:g} to 1")
+        if scale != self._speed_scale:
+            self._audit.record("speed_scale", "set", numbers={"speed_scale": scale})
+        self._speed_scale = scale
 
     @property
     def audit(self) -> list[Decision]:
@@ -125,16 +156,18 @@ class Supervisor:
 
         Raises:
             SafetyStop: The arm is latched, or became unsafe in this motion.
+            Cancelled: The motion was not permitted.
         """
-        self._refuse_if_latched("follow")
-        state = self._fresh_state("follow")
+        state = self._permitted("follow")
         safety = self.description.safety
         limit = safety.motion_force if max_force is None else min(max_force, safety.max_force)
         problem = force_problem(self.description, max_force, until_contact)
-        problem = problem or trajectory_problem(self._kinematics, trajectory, state.positions)
+        problem = problem or trajectory_problem(self._kinematics, trajectory, state.positions, self._speed_scale)
         if problem := problem or self._ended():
             return self._refused("follow", problem, state)
-        asked = {"duration": round(trajectory.duration, 3), "force_limit": limit}
+        asked = {
+            "duration": round(trajectory.duration, 3), "force_limit": limit, "speed_scale": self._speed_scale,
+        }  # fmt: skip
         if until_contact is not None:
             asked["until_contact"] = until_contact
         self._audit.record("follow", "allowed", numbers=asked)
@@ -157,9 +190,9 @@ class Supervisor:
 
         Raises:
             SafetyStop: The arm is latched, or became unsafe meanwhile.
+            Cancelled: The motion was not permitted.
         """
-        self._refuse_if_latched("grip")
-        state = self._fresh_state("grip")
+        state = self._permitted("grip")
         if problem := grip_problem(self.description, width, force) or self._ended():
             return self._refused("grip", problem, state)
         width = float(np.clip(width, 0.0, self.description.gripper.max_width))
@@ -196,7 +229,7 @@ class Supervisor:
         Raises:
             SafetyStop: The state is still unsafe.
         """
-        if problem := danger(self.description, self._backend.state(), self._backend.now()):
+        if problem := self._danger(self._backend.state()):
             self._audit.record("reset", "refused", problem)
             raise SafetyStop(f"no reset while {problem}")
         with self._lock:
@@ -217,6 +250,8 @@ class Supervisor:
         self.close()
 
     def _run(self, verb: str, command: Callable[[Watch], Motion], watch: TickWatch) -> Motion:
+        if verb != "wait" and self.first_motion is None:
+            self.first_motion = time.monotonic()
         try:
             motion = command(watch)
         except BaseException as error:
@@ -253,10 +288,22 @@ class Supervisor:
             self._audit.record(verb, "refused", f"latched: {self._latched}")
             raise SafetyStop(f"held since: {self._latched}; reset after looking at the robot")
 
+    def _permitted(self, verb: str) -> RobotState:
+        """The state that a motion starts from, as it is once the motion is permitted."""
+        self._refuse_if_latched(verb)
+        if not self._ended():
+            self.permit()
+            self._refuse_if_latched(verb)  # a stop came while a person thought about it
+        return self._fresh_state(verb)
+
+    def _danger(self, state: RobotState) -> str:
+        """Why a state is unsafe whatever is being done; "" if it is not."""
+        return danger(self.description, state, self._backend.now(), self._speed_scale)
+
     def _fresh_state(self, verb: str) -> RobotState:
         """The state a command starts from; an unsafe one latches."""
         state = self._backend.state()
-        if problem := danger(self.description, state, self._backend.now()):
+        if problem := self._danger(state):
             self._latch(problem)
             self._backend.stop()
             self._audit.record(verb, "latched", problem)
@@ -271,7 +318,7 @@ class Supervisor:
         """What every watch asks; a returned sentence stops the motion."""
         if self._latched:
             return self._latched
-        if problem := danger(self.description, state, self._backend.now()):
+        if problem := self._danger(state):
             self._latch(problem)
             return problem
         return self._ended()

@@ -11,20 +11,21 @@ from embodied_agent.control.limits import outside_workspace
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.types import Array, JointTrajectory, RobotState
 
-VELOCITY_SLACK = 1.25  # measured against allowed: sensors are noisy and contacts jolt
+JOLTS = 0.25  # of a velocity limit, measured beyond what is allowed: sensors are noisy and contacts jolt
 POSITION_SLACK = 0.03  # [rad] beyond a limit
 WORKSPACE_SLACK = 0.03  # [m]
 LASTING = 3  # readings in a row beyond a force limit that end a motion: one alone is a jolt or noise
 JOLT = 2.0  # times the limit end it at once
 
 
-def danger(description: RobotDescription, state: RobotState, now: float) -> str:
+def danger(description: RobotDescription, state: RobotState, now: float, speed_scale: float = 1.0) -> str:
     """Why a state is unsafe whatever is being done; "" if it is not.
 
     Args:
         description: The robot's limits.
         state: As measured.
         now: The back end's time [s].
+        speed_scale: Share of the velocity limits that is allowed, (0, 1].
     """
     safety = description.safety
     readings = (state.positions, state.velocities, state.efforts, state.external_force)
@@ -41,8 +42,8 @@ def danger(description: RobotDescription, state: RobotState, now: float) -> str:
         return f"'{description.joint_names[k]}' is {beyond[k]:.3f} rad beyond its limit"
     ratio = np.abs(state.velocities) / description.velocity_limits
     k = int(np.argmax(ratio))
-    if ratio[k] > VELOCITY_SLACK:
-        limit = description.velocity_limits[k]
+    if ratio[k] > speed_scale + JOLTS:  # noise and jolts do not shrink with the speed
+        limit = speed_scale * description.velocity_limits[k]
         speed = abs(state.velocities[k])
         return f"'{description.joint_names[k]}' moves at {speed:.2f} rad/s; {limit:.2f} rad/s are allowed"
     force = float(np.linalg.norm(state.external_force))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -53,7 +52,6 @@ class Arm:
         self.upright = False  # what is held must not tilt
         self.motions = 0
         self.touched = robot.now()  # last time that the hand moved anything, or may have
-        self.first_motion: float | None = None  # time.monotonic() of the first command that moved it
         self.kinematics = Kinematics(robot.description)
         self._world = CollisionWorld(robot.description, Obstacles())
         self._body = BodySpheres(robot.description)
@@ -211,7 +209,7 @@ class Arm:
 
     def grip(self, width: float, force: float) -> Result:
         """Move the fingers, and measure where they stopped and what they feel."""
-        self._moving()
+        self.motions += 1
         motion = self.robot.grip(width, force)
         self.touched = self.robot.now()
         evidence = {
@@ -357,14 +355,17 @@ class Arm:
         readings: list[Array] | None,
     ) -> Motion:
         trajectory = self._timed(path, speed)
-        self._moving()
+        self.motions += 1
         motion = self.robot.follow(trajectory, max_force=max_force, until_contact=until_contact, readings=readings)
         if motion.peak_force > FELT or motion.state.gripper_force > FELT:
             self.touched = self.robot.now()
         return motion
 
     def _timed(self, path: Array, speed: float) -> JointTrajectory:
-        """The path at the unit's share of the joint limits, its tool no faster than `speed` [m/s]."""
+        """The path at the unit's share of the joint limits, its tool no faster than `speed` [m/s].
+
+        Then all of it slowed by the scale that the supervisor allows.
+        """
         share = self.speed
         for _ in range(3):
             trajectory = parameterize(self.description, path, share)
@@ -374,12 +375,7 @@ class Arm:
             if fastest <= speed * self.speed:
                 break
             share *= 0.95 * speed * self.speed / fastest
-        return trajectory
-
-    def _moving(self) -> None:
-        self.motions += 1
-        if self.first_motion is None:
-            self.first_motion = time.monotonic()
+        return trajectory.slowed(self.robot.speed_scale)
 
     def _evidence(self, motion: Motion) -> dict[str, Any]:
         tool = self.kinematics.forward(motion.state.positions)

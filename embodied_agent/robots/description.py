@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +22,7 @@ from embodied_agent.robots.hand import PadDescription, ToolDescription, Vector, 
 from embodied_agent.types import Array
 
 Positive = Annotated[float, Range(1e-9, 1e9)]
+SLOWEST = 0.01  # least share of its speed limits that a robot is slowed to
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,26 @@ class RobotDescription:
     def home_positions(self) -> Array:
         """Joint positions of the home pose [rad], (n,)."""
         return np.array(self.home)
+
+    def slowed(self, scale: float) -> RobotDescription:
+        """The same robot with time running `scale` times as fast, in (0, 1].
+
+        Velocities go with the scale, accelerations with its square, jerks with its cube; so the
+        same path takes 1 / scale of its time, and keeps these limits if it kept the full ones.
+        """
+        if scale == 1.0:
+            return self
+        joints = tuple(
+            replace(
+                joint,
+                velocity=joint.velocity * scale,
+                acceleration=joint.acceleration * scale**2,
+                jerk=joint.jerk * scale**3,
+            )
+            for joint in self.joints
+        )
+        safety = replace(self.safety, tool_speed=self.safety.tool_speed * scale)
+        return replace(self, joints=joints, safety=safety)
 
     def servo_target(self, positions: Array, velocities: Array) -> Array:
         """Set point for the simulated servos that adds the velocity they would lag behind by.

@@ -8,6 +8,7 @@ whatever is missing is said, and the node is unconfigured again. Active takes go
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, TextIO, cast
@@ -42,6 +43,7 @@ from embodied_agent_interfaces.srv import CheckProgram, PlanTask
 PATIENCE = 20.0  # [s] that a transition waits for the end of a goal; the arm is stopped at once
 LAST_PATIENCE = 6.0  # [s] of the same at the end of the process: whoever ends it has little
 FREE = ("use_sim_time", "qos_overrides.")  # parameters that may change at any time
+BETWEEN_GOALS = ("speed_scale",)  # read when a goal begins
 DONE, FAILED, BROKEN = (
     TransitionCallbackReturn.SUCCESS,
     TransitionCallbackReturn.FAILURE,
@@ -133,7 +135,11 @@ class AgentNode(LifecycleNode):
             for close in reversed(closers):
                 close()
             raise
-        return Outfit(settings, minds, agent, audit, self.link.camera_size, self.link.stop_times)
+        link = self.link
+        return Outfit(settings, minds, agent, audit, link.camera_size, link.stop_times, self._speed_scale)
+
+    def _speed_scale(self) -> float:
+        return float(self.get_parameter("speed_scale").value)
 
     def on_activate(self, state: Any) -> Any:
         """Take goals."""
@@ -215,12 +221,17 @@ class AgentNode(LifecycleNode):
                 self._starter.cancel()
 
     def _judge_parameters(self, given: Any) -> Any:
-        """Parameters are read when the node is configured: a later change would only seem to work."""
-        fixed = [item.name for item in given if not item.name.startswith(FREE)]
-        if fixed and self.outfit is not None:
-            reason = f"'{fixed[0]}' is read when the node is configured; clean up first"
-            return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
+        """Most parameters are read when the node is configured: a later change would only seem to work."""
+        reason = ""
+        for item in given:
+            if item.name in BETWEEN_GOALS:
+                if self.tasks.busy:
+                    reason = f"'{item.name}' holds for a whole goal, and one runs; set it when that has ended"
+                elif isinstance(item.value, float) and not math.isfinite(item.value):
+                    reason = f"'{item.name}' is {item.value}; a finite number is needed"
+            elif self.outfit is not None and not item.name.startswith(FREE):
+                reason = reason or f"'{item.name}' is read when the node is configured; clean up first"
+        return SetParametersResult(successful=not reason, reason=reason)
 
     # -- stop, reset, consent ---------------------------------------------------------------------
 
@@ -306,7 +317,7 @@ class AgentNode(LifecycleNode):
         found = [
             diagnostics.task_check(self.tasks, self.state_name, self.problem),
             diagnostics.model_check(reading, period),
-            diagnostics.supervisor_check(held),
+            diagnostics.supervisor_check(held, self._speed_scale()),
             *self.link.checks(),
         ]
         if outfit is not None and outfit.audit.problem:

@@ -1,4 +1,4 @@
-"""A person's consent to a program: asked for by the run, answered on ~/confirm."""
+"""A person's answer on ~/confirm to what the run asks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
-POLL = 0.05  # [s] between two looks at whether the run ended meanwhile
+from embodied_agent.consent import AGREED, DECLINED, ENDED, SILENT
 
-AGREED, DECLINED, SILENT, ENDED = "agreed", "declined", "silent", "ended"
+POLL = 0.05  # [s] between two looks at whether the run ended meanwhile
 
 
 class Consent:
@@ -18,17 +18,18 @@ class Consent:
         self._changed = threading.Condition()
         self._waiting = False
         self._answer: bool | None = None
-        self.last = ""
+        self._what = ""
 
     @property
-    def waiting(self) -> bool:
-        """A program waits for an answer now."""
-        return self._waiting
+    def waiting(self) -> str:
+        """What waits for an answer now; "" = nothing."""
+        return self._what if self._waiting else ""
 
-    def ask(self, timeout: float, ended: Callable[[], bool]) -> str:
+    def ask(self, what: str, timeout: float, ended: Callable[[], bool]) -> str:
         """Wait for the answer to one question.
 
         Args:
+            what: A person is to agree to.
             timeout: Longest wait [s].
             ended: The run was cancelled or stopped meanwhile.
 
@@ -37,23 +38,23 @@ class Consent:
         """
         until = time.monotonic() + timeout
         with self._changed:
-            self._answer, self._waiting = None, True
+            self._answer, self._what, self._waiting = None, what, True
             try:
                 while self._answer is None and not ended() and time.monotonic() < until:
                     self._changed.wait(POLL)
-                if self._answer is not None and not ended():
-                    self.last = AGREED if self._answer else DECLINED
-                else:
-                    self.last = ENDED if ended() else SILENT
+                if ended():
+                    return ENDED
+                if self._answer is None:
+                    return SILENT
+                return AGREED if self._answer else DECLINED
             finally:
                 self._waiting = False
-        return self.last
 
     def answer(self, agree: bool) -> tuple[bool, str]:
         """Give the answer; whether somebody waited for it, and a sentence."""
         with self._changed:
             if not self._waiting or self._answer is not None:
-                return False, "no program waits for consent"
+                return False, "nothing waits for consent"
             self._answer = agree
             self._changed.notify_all()
-        return True, "the program runs" if agree else "the program was declined"
+            return True, f"{self._what}: {AGREED if agree else DECLINED}"

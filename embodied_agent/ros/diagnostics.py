@@ -99,19 +99,21 @@ def model_check(reading: ModelReading | None, period: float) -> Check:
     return Check("model", OK, f"answers in {reading.took * 1000:.0f} ms", values)
 
 
-def supervisor_check(held: str | None) -> Check:
+def supervisor_check(held: str | None, speed_scale: float = 1.0) -> Check:
     """ERROR while the arm is held.
 
     Args:
         held: Why; "" = it is free; None = there is no supervisor.
+        speed_scale: Share of its speed limits that the next goal gets.
     """
     if held is None:
         return Check("supervisor", STALE, "none: the node is unconfigured")
+    values = {"speed_scale": speed_scale}
     if held:
-        return Check(
-            "supervisor", ERROR, f"the arm is held since: {held}; call ~/reset after looking at the robot"
-        )
-    return Check("supervisor", OK, "the arm may move")
+        sentence = f"the arm is held since: {held}; call ~/reset after looking at the robot"
+        return Check("supervisor", ERROR, sentence, values)
+    slowed = "" if speed_scale == 1.0 else f", at {speed_scale:g} of its speed"
+    return Check("supervisor", OK, f"the arm may move{slowed}", values)
 
 
 def task_check(tasks: Tasks, state: str, problem: str) -> Check:
@@ -124,12 +126,14 @@ def task_check(tasks: Tasks, state: str, problem: str) -> Check:
     """
     run = tasks.run
     doing = f"{state}, idle" if run is None else f"{state}, {run.phase}: {run.tree.instruction[:80]!r}"
+    if waiting := tasks.consent.waiting:
+        doing += f", {waiting}"
     values = {
         "state": state,
         "goals": tasks.goals,
         "last_goal": tasks.ended.sentence,
         "last_refused": tasks.refused.sentence,
-        "waits_for_consent": tasks.consent.waiting,
+        "waits_for_consent": waiting,
     }
     if tasks.stop_took is not None:
         values["last_stop_ms"] = round(tasks.stop_took * 1000)

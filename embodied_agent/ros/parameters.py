@@ -11,7 +11,9 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
+from embodied_agent import consent
 from embodied_agent.errors import ConfigError
+from embodied_agent.robots.description import SLOWEST, load_robot
 from embodied_agent.robots.ros2.interface import Ros2Interface, load_interface
 
 AUDIT_NAME = "embodied_agent_audit.jsonl"
@@ -30,7 +32,7 @@ class Settings:
     plan_timeout: float
     model_check_period: float
     model_check_timeout: float
-    require_consent: bool
+    consent: str
     consent_timeout: float
     time_limit: float
     plans: int
@@ -38,6 +40,7 @@ class Settings:
     seed: int
     ready_timeout: float
     stop_within: float
+    speed_scale: float
     audit_log: str
     audit_size: float
     audit_keep: int
@@ -51,6 +54,8 @@ class Settings:
             raise ConfigError(
                 "parameter 'planner_url' is empty; give the server's address, as http://host:8000/v1"
             )
+        if self.consent not in consent.KINDS:
+            raise ConfigError(f"parameter 'consent' is {self.consent!r}; it is none, task or unit")
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, float) and not math.isfinite(value):
@@ -71,6 +76,7 @@ class Row:
         meaning: One sentence, with the unit.
         low, high: Range of a number; both None for what has none.
         fixed: It is read at the start alone: other parameters' defaults follow from it.
+        choices: The only texts that it may be; () = any.
     """
 
     name: str
@@ -79,10 +85,12 @@ class Row:
     low: float | None = None
     high: float | None = None
     fixed: bool = False
+    choices: tuple[str, ...] = ()
 
     def descriptor(self) -> Any:
         """The rcl_interfaces/ParameterDescriptor."""
         described = ParameterDescriptor(name=self.name, description=self.meaning, read_only=self.fixed)
+        described.additional_constraints = f"one of: {', '.join(self.choices)}" if self.choices else ""
         if self.low is None or self.high is None:
             return described
         if isinstance(self.default, int):
@@ -103,7 +111,13 @@ ROWS = (
     Row("plan_timeout", 120.0, "Longest wait for one answer of a server [s]", 0.1, 3600.0),
     Row("model_check_period", 2.0, "Time between two questions whether the servers are there [s]", 0.2, 60.0),
     Row("model_check_timeout", 2.0, "Longest wait for the answer to that question [s]", 0.1, 30.0),
-    Row("require_consent", True, "Nothing moves before a person agreed on ~/confirm; mode RUN is refused"),
+    Row(
+        "consent",
+        consent.TASK,
+        "What a person must agree to on ~/confirm before it moves anything: task (each program) or unit (each "
+        "unit of it), and mode RUN is refused; none: mode RUN asks nobody, mode CONFIRM as with task",
+        choices=consent.KINDS,
+    ),
     Row("consent_timeout", 120.0, "Longest wait for a person's answer on ~/confirm [s]", 1.0, 3600.0),
     Row("time_limit", 300.0, "Longest time for one goal [s]; a goal may ask for less", 1.0, 3600.0),
     Row("plans", 3, "Programs asked of the planner for one goal, the first included", 1, 10),
@@ -111,6 +125,13 @@ ROWS = (
     Row("seed", 0, "Of every random choice in planning motions", 0, 2**31 - 1),
     Row("ready_timeout", 10.0, "Longest wait for joints, cameras and transforms when configured [s]", 0.1, 300.0),
     Row("stop_within", 0.1, "Time from a cancel or stop to a resting arm that is allowed [s]", 0.01, 5.0),
+    Row(
+        "speed_scale",
+        1.0,
+        "Share of every speed limit of the arm that is used; may change between goals",
+        SLOWEST,
+        1.0,
+    ),
     Row("audit_log", "", "File of the audit log; empty = embodied_agent_audit.jsonl in ROS's log folder"),
     Row("audit_size", 20.0, "Size at which the audit log begins a new file [MB]", 0.01, 1000.0),
     Row("audit_keep", 5, "Older files of the audit log that are kept", 1, 100),
@@ -157,7 +178,12 @@ def interface_rows(interface: Ros2Interface) -> list[Row]:
 
 
 def _loaded(node: Any) -> Ros2Interface:
-    name = node.get_parameter("interface").value or node.get_parameter("robot").value
+    name = node.get_parameter("interface").value
+    if not name:
+        try:
+            name = load_robot(node.get_parameter("robot").value).name
+        except ConfigError:  # said when the node is configured
+            return Ros2Interface()
     return load_interface(name)
 
 

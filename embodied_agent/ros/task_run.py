@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -10,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from embodied_agent import consent as consents
 from embodied_agent.account import Account
 from embodied_agent.agent import Agent, Listeners
+from embodied_agent.consent import Question
 from embodied_agent.errors import CommandRefused, RobotError
 from embodied_agent.planners.planner import Plan
 from embodied_agent.program.events import Event
 from embodied_agent.program.nodes import Program
 from embodied_agent.program.render import render
-from embodied_agent.ros import consent as consents
 from embodied_agent.ros.audit import AuditLog
 from embodied_agent.ros.consent import Consent
 from embodied_agent.ros.markers import MarkerBoard
@@ -38,9 +40,11 @@ from embodied_agent.ros.requests import (
 from embodied_agent.ros.tree import GoalTree, deepest_failure, key_values
 from embodied_agent.types import Command, JointTrajectory
 from embodied_agent_interfaces.action import ExecuteTask
+from embodied_agent_interfaces.msg import ProgramNode
 
 Feedback = ExecuteTask.Feedback
 PLANNING, WAITING, RUNNING = "planning", "waiting_for_consent", "running"
+ASKS = "waits for consent on ~/confirm"
 RESTING = 0.01  # [rad/s] of the fastest joint of an arm that stands
 LONGEST_STOP = 3.0  # [s] that a stop is watched
 POLL = 0.004  # [s]
@@ -56,6 +60,7 @@ class Outfit:
     audit: AuditLog
     camera_size: Callable[[], tuple[int, int]]
     stop_times: Callable[[float], Mapping[str, float]]
+    speed_scale: Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,11 @@ class TaskRun:
         self.outfit, self.goal, self.tree, self.board, self.consent = outfit, goal, tree, board, consent
         self._tell, self._stamp = tell, stamp
         self.began = time.monotonic()
-        self.deadline = self.began + outfit.settings.time_limit
+        self.limit = outfit.settings.time_limit
+        self.deadline = self.began + self.limit
         self.phase = PLANNING
         self._said = ""  # what came of asking for consent
+        self._about = ""  # and what it was asked for
         self.halted = ""  # why the supervisor holds the arm, where ~/stop ended this goal
         self.cancelled = ""  # who ended it otherwise
         self.stop_took: float | None = None
@@ -179,9 +186,10 @@ class TaskRun:
         if self.goal.mode not in MODES:
             known = ", ".join(f"{number} ({name})" for number, name in MODES.items())
             raise CommandRefused(f"mode {self.goal.mode} is unknown; known: {known}")
-        limit = time_limit_of(self.goal.time_limit, self.outfit.settings.time_limit)
-        self.deadline = self.began + limit
+        self.limit = time_limit_of(self.goal.time_limit, self.outfit.settings.time_limit)
+        self.deadline = self.began + self.limit
         agent = self.outfit.agent
+        agent.supervisor.slow_down(self.outfit.speed_scale())
         agent.budgets = replace(agent.budgets, seconds=max(0.0, self.deadline - time.monotonic()))
         if command.points:
             check_inside(command, *self.outfit.camera_size())
@@ -203,10 +211,19 @@ class TaskRun:
             event=self._event,
             perceived=self.board.perceived,
             following=self._following,
-            consent=self._agreed,
+            consent=self._asked,
+            consent_for=self._consent_for(),
         )
 
+    def _consent_for(self) -> str:
+        """What a person must agree to: what the node demands, and at least the program where the goal asks."""
+        if self.goal.mode != Goal.CONFIRM:
+            return consents.NONE
+        demanded = self.outfit.settings.consent
+        return consents.TASK if demanded == consents.NONE else demanded
+
     def _planned(self, program: Program, plan: Plan) -> None:
+        self.phase = RUNNING
         self.tree.begin(render(program))
         self.outfit.audit.note("program", program=self.tree.program, grounding=list(plan.grounding))
 
@@ -224,16 +241,27 @@ class TaskRun:
     def _following(self, trajectory: JointTrajectory) -> None:
         self.board.follows(self.outfit.agent.arm.kinematics.tool_points(trajectory.positions))
 
-    def _agreed(self, program: Program) -> bool:
-        if self.goal.mode != Goal.CONFIRM:
+    def _asked(self, question: Question) -> str:
+        """A person's answer; the goal's time stands still meanwhile."""
+        unit, timeout = question.unit, self.outfit.settings.consent_timeout
+        path, self._about = ("" if unit is None else unit.path), question.what
+        told: dict[str, Any] = {"path": path}
+        if unit is not None:
+            told |= {"label": unit.label, "status": ProgramNode.RUNNING}
+        self.phase, left = WAITING, self.deadline - time.monotonic()
+        self.deadline = math.inf
+        self.tree.remark(path, ASKS)
+        program = key_values({"program": render(question.program)})
+        self._tell(Feedback(phase=WAITING, reason=ASKS, evidence=program, **told))
+        try:
+            self._said = self.consent.ask(self._about, timeout, lambda: self.ending)
+        finally:
+            self.deadline = time.monotonic() + left
             self.phase = RUNNING
-            return True
-        self.phase = WAITING
-        self._tell(Feedback(phase=WAITING, evidence=key_values({"program": render(program)})))
-        self._said = self.consent.ask(self.outfit.settings.consent_timeout, lambda: self.ending)
-        self.outfit.audit.note("consent", decision=self._said)
-        self.phase = RUNNING
-        return self._said == consents.AGREED
+            self.tree.remark(path, "")
+        self.outfit.audit.note("consent", decision=self._said, about=self._about, path=path)
+        self._tell(Feedback(phase=RUNNING, **told))
+        return self._said
 
     # -- its end --------------------------------------------------------------------------
 
@@ -249,8 +277,9 @@ class TaskRun:
 
     def _declined(self) -> str:
         if self._said == consents.DECLINED:
-            return "the person declined the program"
-        return f"nobody answered on ~/confirm within {self.outfit.settings.consent_timeout:g} s"
+            return f"the person declined {self._about}"
+        waited = self.outfit.settings.consent_timeout
+        return f"nobody answered on ~/confirm within {waited:g} s: {self._about} waited for consent"
 
     def _why_ended(self, outcome: int, reason: str) -> tuple[int, str]:
         """Outcome and reason where somebody ended the goal: theirs, not what broke off because of it."""
@@ -259,7 +288,7 @@ class TaskRun:
         if self.cancelled:
             return Result.CANCELLED, self.cancelled
         if time.monotonic() > self.deadline and outcome != Result.FAILED:
-            return Result.CANCELLED, f"time ran out after {self.deadline - self.began:.1f} s"
+            return Result.CANCELLED, f"time ran out after {self.limit:.1f} s"
         return outcome, reason
 
     def _broken(self, error: Exception) -> Ended:

@@ -15,6 +15,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from unique_identifier_msgs.msg import UUID
 from visualization_msgs.msg import MarkerArray
 
+from embodied_agent import consent as consents
 from embodied_agent.ros.consent import Consent
 from embodied_agent.ros.markers import MarkerBoard
 from embodied_agent.ros.requests import OUTCOMES, Goal, Result
@@ -162,10 +163,10 @@ class Tasks:
     def _judge(self, goal: Any) -> Any:
         reason = ""
         outfit = self.outfit
-        if outfit is not None and goal.mode == Goal.RUN and outfit.settings.require_consent:
-            reason = (
-                "mode RUN is refused: this node demands consent (parameter require_consent); send mode CONFIRM"
-            )
+        demanded = consents.NONE if outfit is None else outfit.settings.consent
+        if goal.mode == Goal.RUN and demanded != consents.NONE:
+            reason = f"mode RUN is refused: this node demands consent (parameter consent: {demanded}); "
+            reason += "send mode CONFIRM"
         reason = reason or self.claim(motion=goal.mode != Goal.PLAN_ONLY)
         if not reason:
             self._pending = time.monotonic()
@@ -224,7 +225,10 @@ class Tasks:
             self.run, self._tree = run, tree
         self.goals += 1
         self._board.clear()
-        outfit.audit.note("goal", decision="accepted", instruction=tree.instruction, mode=int(handle.request.mode))
+        outfit.audit.note(
+            "goal", decision="accepted", instruction=tree.instruction, mode=int(handle.request.mode),
+            consent=outfit.settings.consent, speed_scale=outfit.speed_scale(),
+        )  # fmt: skip
         if outfit.agent.cancel.is_set():  # the cancel came before there was a run to tell
             run.cancel("the client cancelled the goal" if handle.is_cancel_requested else "the goal was ended")
         result = run.carry_out()

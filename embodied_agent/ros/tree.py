@@ -86,6 +86,12 @@ class GoalTree:
                 self._nodes[event.path] = node
         return node
 
+    def remark(self, path: str, reason: str) -> None:
+        """Say at a node that runs what it waits for; "" when it waits no longer."""
+        with self._lock:
+            if path in self._nodes:
+                self._nodes[path].reason = reason
+
     @property
     def nodes(self) -> list[Any]:
         """Every node that was reached, in the order in which they started."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from embodied_agent.agent import Agent, Budgets, Listeners, checked_command
+from embodied_agent.consent import DECLINED, TASK
 from embodied_agent.errors import CommandRefused, PlannerError
 from embodied_agent.planners.planner import Plan, PlanRequest
 from embodied_agent.robots.description import load_robot
@@ -102,9 +103,9 @@ def test_cancel_ends_the_run_and_keeps_its_nodes(backend: FakeBackend) -> None:
 
 def test_no_consent_no_motion(backend: FakeBackend) -> None:
     account = Agent(backend, Scribe(task('say("moving")')), Blind()).run(
-        Command("go"), listeners=Listeners(consent=lambda program: False)
+        Command("go"), listeners=Listeners(consent=lambda question: DECLINED, consent_for=TASK)
     )
-    assert account.verdict == "cancelled"
+    assert (account.verdict, account.message) == ("cancelled", "the person declined the program")
     assert account.remarks == ()
 
 

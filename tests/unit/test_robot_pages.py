@@ -52,7 +52,7 @@ def test_parameters_on_the_page_are_those_of_the_node():
 
     known = set(parameters.defaults())
     given = yaml.safe_load((ROOT / "configs/ros2/agent.yaml").read_text())["/**"]["ros__parameters"]
-    for name in ("require_consent", "robot", "interface", "planner_url", "grounder_url"):
+    for name in ("consent", "speed_scale", "robot", "interface", "planner_url", "grounder_url"):
         assert f"`{name}" in PAGE
         assert name in known | set(given), name
 

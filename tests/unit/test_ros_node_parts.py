@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +19,11 @@ from builtin_interfaces.msg import Time
 from unique_identifier_msgs.msg import UUID
 from visualization_msgs.msg import Marker
 
+from embodied_agent import consent as consents
 from embodied_agent.config import find_config
 from embodied_agent.errors import CameraError, Cancelled, CommandRefused, ConfigError, PlannerError, SafetyStop
 from embodied_agent.program.events import Event
-from embodied_agent.ros import consent as consents
+from embodied_agent.robots.ros2.interface import Ros2Interface
 from embodied_agent.ros import diagnostics, parameters
 from embodied_agent.ros.audit import AuditLog
 from embodied_agent.ros.consent import Consent
@@ -49,6 +51,20 @@ def test_every_parameter_says_what_it_means_and_numbers_have_a_range() -> None:
             assert described.integer_range[0].from_value <= row.default <= described.integer_range[0].to_value
 
 
+def test_a_robot_of_ones_own_without_an_interface_has_the_names_of_its_own_or_the_defaults(tmp_path: Path) -> None:
+    text = find_config("panda", "robots").read_text()
+
+    def given(name: str, interface: str = "") -> Any:
+        (tmp_path / "arm.yaml").write_text(text.replace("name: panda", f"name: {name}", 1))
+        values = {"robot": str(tmp_path / "arm.yaml"), "interface": interface}
+        node = SimpleNamespace(get_parameter=lambda key: SimpleNamespace(value=values[key]))
+        return parameters._loaded(node)
+
+    assert given("mine") == Ros2Interface()
+    assert given("ur5e").trajectory_action.startswith("scaled_")
+    assert given("mine", "ur5e") == given("ur5e")
+
+
 def test_settings_have_exactly_the_parameters_of_the_table() -> None:
     assert parameters.Settings(**parameters.defaults()).robot == "panda"
 
@@ -60,11 +76,18 @@ def test_a_parameter_file_names_only_parameters_that_exist_and_gives_them_their_
     for key, value in given.items():
         if key != "use_sim_time":
             assert type(value) is type(known[key]), key
-    assert given.get("require_consent", True) is (name == "agent")
+    assert (given.get("consent", "task") == "task") is (name == "agent")
 
 
 def test_a_real_robot_demands_consent_by_default() -> None:
-    assert parameters.defaults()["require_consent"] is True
+    assert parameters.defaults()["consent"] == "task"
+
+
+def test_a_kind_of_consent_that_does_not_exist_is_said_with_those_that_do() -> None:
+    with pytest.raises(ConfigError, match="'units'; it is none, task or unit"):
+        parameters.Settings(**{**parameters.defaults(), "consent": "units"})
+    row = next(row for row in parameters.ROWS if row.name == "consent")
+    assert row.descriptor().additional_constraints == "one of: none, task, unit"
 
 
 def test_an_empty_robot_or_address_is_said() -> None:
@@ -250,7 +273,7 @@ def test_a_path_is_shown_until_the_arm_rests() -> None:
 
 def asked(consent: Consent, ended: bool = False, timeout: float = 5.0) -> tuple[threading.Thread, list[str]]:
     said: list[str] = []
-    thread = threading.Thread(target=lambda: said.append(consent.ask(timeout, lambda: ended)))
+    thread = threading.Thread(target=lambda: said.append(consent.ask('unit("mug")', timeout, lambda: ended)))
     thread.start()
     return thread, said
 
@@ -261,19 +284,19 @@ def test_an_answer_ends_the_wait(agree: bool, outcome: str) -> None:
     thread, said = asked(consent)
     while not consent.waiting:
         time.sleep(0.001)
-    assert consent.answer(agree)[0]
+    assert consent.answer(agree) == (True, f'unit("mug"): {outcome}')
     thread.join(5.0)
-    assert said == [outcome]
+    assert (said, consent.waiting) == ([outcome], "")
 
 
 def test_an_answer_that_nobody_waits_for_is_not_kept_for_later() -> None:
     consent = Consent()
-    assert consent.answer(True) == (False, "no program waits for consent")
-    assert consent.ask(0.1, lambda: False) == consents.SILENT
+    assert consent.answer(True) == (False, "nothing waits for consent")
+    assert consent.ask("the program", 0.1, lambda: False) == consents.SILENT
 
 
 def test_a_wait_for_consent_ends_with_the_goal() -> None:
-    assert Consent().ask(60.0, lambda: True) == consents.ENDED
+    assert Consent().ask("the program", 60.0, lambda: True) == consents.ENDED
 
 
 # -- audit
@@ -333,6 +356,22 @@ def test_a_model_that_does_not_answer_is_an_error_and_one_that_is_not_asked_is_s
 def test_a_held_arm_is_an_error_that_names_the_way_out() -> None:
     found = diagnostics.supervisor_check("a stop was requested")
     assert found.level == "error" and "~/reset" in found.sentence
+
+
+def test_a_slowed_arm_says_so() -> None:
+    found = diagnostics.supervisor_check("", 0.2)
+    assert (found.level, found.values) == ("ok", {"speed_scale": 0.2})
+    assert "0.2 of its speed" in found.sentence
+
+
+def test_a_unit_that_waits_says_so_in_the_tree_until_it_is_answered() -> None:
+    grown = tree()
+    grown.tell(event("started", "1.2"), STAMP)
+    grown.remark("1.2", "waits for consent")
+    assert [node.reason for node in grown.message(STAMP, "world").nodes] == ["waits for consent"]
+    grown.remark("1.2", "")
+    grown.remark("9.9", "no such node")
+    assert [node.reason for node in grown.nodes] == [""]
 
 
 def test_the_message_has_the_levels_of_diagnostic_msgs() -> None:
