@@ -12,10 +12,12 @@ from embodied_agent.account import Account
 from embodied_agent.agent import Listeners
 from embodied_agent.assembly import Assembly, Minds
 from embodied_agent.benchmark.metrics import EpisodeRecord
+from embodied_agent.benchmark.primitives import Ends, times
 from embodied_agent.benchmark.suites import Episode
 from embodied_agent.errors import EmbodiedAgentError, ProgramError
 from embodied_agent.library import library
 from embodied_agent.program.check import check
+from embodied_agent.program.events import Event
 from embodied_agent.program.parse import parse
 from embodied_agent.record import Recorder
 from embodied_agent.report import write_report
@@ -40,10 +42,10 @@ def run_episode(episode: Episode, setup: Setup, minds: Minds, film: Path | None 
         assembly = stack.enter_context(Assembly(mine, minds, _recording(recorder)))
         backend: Any = assembly.backend
         before = backend.truth()
-        account, error = None, ""
+        account, error, ends = None, "", Ends(backend.now)
         try:
             goal = episode.goal if setup.planner == "scripted" else None
-            account = assembly.agent.run(episode.command, goal=goal, listeners=_listeners(recorder))
+            account = assembly.agent.run(episode.command, goal=goal, listeners=_listeners(recorder, ends))
         except EmbodiedAgentError as caught:
             error = f"{type(caught).__name__}: {' '.join(str(caught).split())[:300]}"
         judgement = episode.judge(before, backend.truth())
@@ -67,10 +69,10 @@ def run_episode(episode: Episode, setup: Setup, minds: Minds, film: Path | None 
         total_s=round(time.monotonic() - start, 4),
         error=error,
     )
-    return record if account is None else _with_account(record, account)
+    return record if account is None else _with_account(record, account, ends)
 
 
-def _with_account(record: EpisodeRecord, account: Account) -> EpisodeRecord:
+def _with_account(record: EpisodeRecord, account: Account, ends: Ends) -> EpisodeRecord:
     node, reason = failing_node(account)
     return replace(
         record,
@@ -85,6 +87,7 @@ def _with_account(record: EpisodeRecord, account: Account) -> EpisodeRecord:
         failed_node=node,
         reason=reason,
         program=account.program,
+        primitives=times(ends.found, account.audit) if len(account.programs) == 1 else (),
     )
 
 
@@ -123,12 +126,16 @@ def _recording(recorder: Recorder | None) -> Any:
     return Recording(lambda time, rgb: recorder.film(rgb), width=320, height=240, period=FILM_PERIOD)
 
 
-def _listeners(recorder: Recorder | None) -> Listeners:
+def _listeners(recorder: Recorder | None, ends: Ends) -> Listeners:
     if recorder is None:
-        return Listeners()
+        return Listeners(event=ends)
 
     def planned(program: Any, plan: Any) -> None:
         recorder.program(plan.text)
         recorder.event({"type": "plan", "program": plan.text, "grounding": list(plan.grounding)})
 
-    return Listeners(planned=planned, event=lambda event: recorder.event(event.as_json()))
+    def happened(event: Event) -> None:
+        ends(event)
+        recorder.event(event.as_json())
+
+    return Listeners(planned=planned, event=happened)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from embodied_agent.benchmark.primitives import PrimitiveTime
+
 # Planner and perception, default first: what each costs shows in the differences.
 COMBINATIONS = ("builtin x camera", "builtin x truth", "scripted x camera", "scripted x truth")
 Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
@@ -34,6 +36,8 @@ class EpisodeRecord:
         error: What broke, where an error ended the episode.
         failed_node, reason: Where its first program failed, by the agent's own account.
         program: The last program.
+        primitives: Times of those that succeeded, where one program was all.
+        pace: The robot's time per time on the wall, where it has a clock of its own; else None.
     """
 
     id: str
@@ -57,6 +61,8 @@ class EpisodeRecord:
     failed_node: str = ""
     reason: str = ""
     program: str = ""
+    primitives: tuple[PrimitiveTime, ...] = ()
+    pace: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -69,7 +75,8 @@ class EpisodeRecord:
         Raises:
             TypeError: Fields are missing or unknown: the file is of another version.
         """
-        return EpisodeRecord(**values)
+        primitives = tuple(PrimitiveTime(**row) for row in values.get("primitives", ()))
+        return EpisodeRecord(**{**values, "primitives": primitives})
 
     @property
     def claims(self) -> bool:

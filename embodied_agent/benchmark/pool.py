@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -46,7 +46,7 @@ def run_jobs(
     jobs: Sequence[Job],
     workers: int,
     timeout: float,
-) -> Iterator[Done[Job]]:
+) -> Generator[Done[Job], None, None]:
     """Run jobs in processes and give their ends as they come.
 
     Args:

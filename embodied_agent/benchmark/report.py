@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from embodied_agent.benchmark.comparison import Comparison, comparison_html
 from embodied_agent.benchmark.metrics import COMBINATIONS, EpisodeRecord, Figures, by_family, figures
 from embodied_agent.errors import MissingDependency
 from embodied_agent.page import Html, facts, film, gallery, page, section, table, text
@@ -17,13 +18,19 @@ MOST_FAILURES = 60  # rows of the list of failed episodes
 Records = Mapping[str, Sequence[EpisodeRecord]]  # by combination, e.g. "builtin x camera"
 
 
-def benchmark_html(records: Records, facts_of_run: Mapping[str, Any], films: Sequence[tuple[Path, str]]) -> str:
+def benchmark_html(
+    records: Records,
+    facts_of_run: Mapping[str, Any],
+    films: Sequence[tuple[Path, str]],
+    comparison: Comparison | None = None,
+) -> str:
     """The page.
 
     Args:
         records: Episodes by combination of planner and perception; the first is the main one.
         facts_of_run: Robot, seed, machine, versions: what a reader needs to repeat it.
         films: Files of short videos, with captions.
+        comparison: Of the episodes that ran directly and over ROS.
 
     Raises:
         MissingDependency: matplotlib is not installed.
@@ -39,6 +46,7 @@ def benchmark_html(records: Records, facts_of_run: Mapping[str, Any], films: Seq
             facts([(key, value) for key, value in facts_of_run.items() if key != "versions"]) + "</header>",
             section("By family", _explanation(), family_table(families, overall), _success_plot(families)),
             section("Planner and perception, side by side", _side_by_side(records)),
+            comparison_html(comparison) if comparison is not None else "",
             section("Time", _time_plot(episodes), _time_table(families, overall)),
             section("What failed", _failure_plot(overall), _failure_table(episodes)),
             section("Films", gallery(film(path, caption) for path, caption in films)),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from embodied_agent.account import versions
 from embodied_agent.benchmark.metrics import COMBINATIONS, EpisodeRecord, by_family, figures
-from embodied_agent.benchmark.pool import Unusable, run_jobs
+from embodied_agent.benchmark.pool import Done, Unusable, run_jobs
 from embodied_agent.config import nearest
 from embodied_agent.errors import BadInput, PlannerError
 from embodied_agent.planners.goal import FAMILIES
@@ -32,6 +33,7 @@ class BenchOptions:
         families: () = all.
         deadline: Longest run of one episode, by the robot's own clock [s].
         videos: How many episodes are filmed: the first of each family, in turn.
+        backend: "mujoco" steps the world directly; "ros2" goes through driver, node and action.
         robot, planner, planner_url, model, perception, depth_noise: As for `run`.
     """
 
@@ -46,6 +48,7 @@ class BenchOptions:
     depth_noise: bool = False
     deadline: float = 180.0
     videos: int = 6
+    backend: str = "mujoco"
 
     def __post_init__(self) -> None:
         for family in self.families:
@@ -57,7 +60,8 @@ class BenchOptions:
     @property
     def combination(self) -> str:
         """Planner and perception, as reports name them."""
-        return f"{self.planner} x {self.perception}"
+        path = " over ROS" if self.backend == "ros2" else ""
+        return f"{self.planner} x {self.perception}{path}"
 
     def like(self, combination: str) -> BenchOptions:
         """The same episodes with another planner and perception."""
@@ -79,6 +83,10 @@ class Job:
     def id(self) -> str:
         """As in the record."""
         return f"{self.family}-{self.seed:06d}"
+
+
+# Runs episodes and gives their ends as they come; closed when no more are wanted.
+Execute = Callable[[Sequence[Job]], Generator[Done[Job], None, None]]
 
 
 def jobs_of(options: BenchOptions, folder: Path) -> list[Job]:
@@ -119,6 +127,7 @@ def run_bench(
     folder: Path,
     workers: int = 1,
     told: Callable[[EpisodeRecord, int, int], None] = lambda record, done, total: None,
+    execute: Execute | None = None,
 ) -> list[EpisodeRecord]:
     """Run what is still missing of a benchmark; returns all its records.
 
@@ -127,6 +136,7 @@ def run_bench(
         folder: Holds `options.json`, `episodes/*.json`, `films/`.
         workers: Processes.
         told: Called with each record as it comes, and how many of how many are there.
+        execute: Runs the episodes; None = worker processes that step the world directly.
 
     Raises:
         BadInput: The folder holds another benchmark, or cannot be written.
@@ -136,13 +146,16 @@ def run_bench(
     jobs = jobs_of(options, folder)
     records = {record.id: record for record in stored(folder)}
     missing = [job for job in jobs if job.id not in records]
+    limit = SLOWEST * options.deadline + GRACE
+    ends = execute(missing) if execute is not None else run_jobs(Runner, options, missing, workers, limit)
     try:
-        for done in run_jobs(Runner, options, missing, workers, SLOWEST * options.deadline + GRACE):
-            record = EpisodeRecord.from_json(done.value) if not done.error else _lost(done.job, done.error)
-            text = json.dumps(plain(record.as_json()), indent=1) + "\n"
-            write_whole(folder / "episodes" / f"{record.id}.json", text)
-            records[record.id] = record
-            told(record, len(records), len(jobs))
+        with closing(ends):  # whatever ends this, no process stays behind
+            for done in ends:
+                record = EpisodeRecord.from_json(done.value) if not done.error else _lost(done.job, done.error)
+                text = json.dumps(plain(record.as_json()), indent=1) + "\n"
+                write_whole(folder / "episodes" / f"{record.id}.json", text)
+                records[record.id] = record
+                told(record, len(records), len(jobs))
     except Unusable as error:
         raise PlannerError(f"{options.combination} cannot be run: {error}") from None
     wanted = {job.id for job in jobs}
@@ -167,6 +180,7 @@ def _claim(folder: Path, options: BenchOptions) -> None:
     try:
         if path.is_file():
             theirs = json.loads(path.read_text(encoding="utf-8"))
+            theirs.setdefault("backend", BenchOptions.backend)  # of an earlier version
             other = [key for key in mine if key not in free and theirs.get(key) != mine[key]]
             if other:
                 told = ", ".join(f"{key} {theirs.get(key)!r}, now {mine[key]!r}" for key in other)
@@ -201,7 +215,7 @@ def run_combinations(
     names = [options.combination, *(name for name in combinations if name != options.combination)]
     return {
         name: run_bench(
-            options.like(name),
+            options if name == options.combination else options.like(name),
             folder / name.replace(" ", ""),
             workers,
             lambda record, done, total, name=name: told(name, record, done, total),  # type: ignore[misc]

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from embodied_agent.console.options import (
+    DOMAIN,
     EXIT_CODES,
     DepthNoise,
+    Domain,
     Json,
     Model,
     Perception,
@@ -21,7 +23,7 @@ from embodied_agent.console.options import (
 )
 
 bench = typer.Typer(
-    help="Measure: success on the tabletop families, and speed.\n\n"
+    help="Measure: success on the tabletop families, speed, and the ROS path.\n\n"
     "Example: embodied-agent bench tabletop --episodes 50 --families place_in,stack",
     no_args_is_help=True,
 )
@@ -40,6 +42,15 @@ def bench_tabletop(
     combinations: Annotated[
         bool, typer.Option("--combinations", help="All four of planner x perception, side by side.")
     ] = False,
+    backend: Annotated[
+        str,
+        typer.Option(
+            "--backend",
+            help="mujoco: directly; ros2: through the simulated driver, the node and its action, in real "
+            "time, without films; both: the same seeds on both, compared.",
+        ),
+    ] = "mujoco",
+    domain: Domain = DOMAIN,
     workers: Workers = 1,
     depth_noise: DepthNoise = False,
     videos: Annotated[int, typer.Option(min=0, max=50, help="Films in the report.")] = 6,
@@ -54,16 +65,55 @@ def bench_tabletop(
     """Success by simulator truth, false success and speed, per family.
 
     Example: embodied-agent bench tabletop --episodes 10 --families place_in,open --workers 2
+    Example: embodied-agent bench tabletop --episodes 8 --planner scripted --backend both
     """
     from embodied_agent.benchmark.runner import BenchOptions
-    from embodied_agent.console.benching import bench_families
+    from embodied_agent.console.benching import Way, bench_families
 
     options = BenchOptions(
         episodes=episodes, seed=seed, families=tuple(f.strip() for f in families.split(",") if f.strip()),
         robot=robot, planner=planner, planner_url=planner_url, model=model, perception=perception,
         depth_noise=depth_noise, deadline=deadline, videos=videos,
     )  # fmt: skip
-    raise typer.Exit(bench_families(options, out, workers, combinations=combinations, as_json=as_json))
+    way = Way(backend, workers, combinations, domain)
+    raise typer.Exit(bench_families(options, out, way, as_json=as_json))
+
+
+@bench.command("ros", epilog=EXIT_CODES)
+def bench_ros_path(
+    goals: Annotated[int, typer.Option(min=0, max=100000, help="Goals in a row.")] = 200,
+    cancels: Annotated[int, typer.Option(min=0, max=10000, help="Cancels at random moments.")] = 50,
+    stops: Annotated[int, typer.Option(min=0, max=10000, help="Stops at random moments.")] = 50,
+    faults: Annotated[
+        int,
+        typer.Option(min=0, max=1000, help="Rounds of each fault: killed model and driver, silent sensors ..."),
+    ] = 10,
+    signals: Annotated[int, typer.Option(min=0, max=1000, help="Rounds of SIGINT and SIGTERM.")] = 2,
+    seconds: Annotated[
+        float, typer.Option(min=0.0, max=86400.0, help="How long images are watched, 640x480 at 30 Hz.")
+    ] = 30.0,
+    robot: Robot = "panda",
+    seed: Seed = 0,
+    domain: Domain = DOMAIN,
+    out: Annotated[Path, typer.Option("--out", help="Folder for ros.json, ros.html and logs.")] = Path(
+        "runs/bench_ros"
+    ),
+    as_json: Json = False,
+) -> None:
+    """The ROS path under load and faults: goals in a row, cancels, stops, killed processes, images.
+
+    0 leaves a part out. Ends with 10 where anything was lost or the arm did not stop; needs ROS 2.
+
+    Example: embodied-agent bench ros --goals 20 --cancels 5 --stops 5 --faults 1 --signals 1
+    """
+    from embodied_agent.console.benching_ros import bench_ros
+    from embodied_agent.ros.measuring.possible import require_ros
+
+    require_ros()
+    from embodied_agent.ros.measuring.suite import RosBenchOptions
+
+    options = RosBenchOptions(goals, cancels, stops, faults, signals, seconds, robot, seed, domain)
+    raise typer.Exit(bench_ros(options, out, as_json=as_json))
 
 
 @bench.command("language")

@@ -4,22 +4,51 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from embodied_agent.benchmark.comparison import Comparison, compare
 from embodied_agent.benchmark.metrics import COMBINATIONS, EpisodeRecord, by_family, figures
 from embodied_agent.benchmark.report import benchmark_html
 from embodied_agent.benchmark.runner import BenchOptions, machine, run_combinations, summary
+from embodied_agent.console.benching_ros import episodes_over_ros
 from embodied_agent.errors import Cancelled
 from embodied_agent.record import write_whole
+from embodied_agent.ros.measuring.possible import refuse_impossible, require_ros
 from embodied_agent.setup import Setup
 
 
-def bench_families(options: BenchOptions, out: Path, workers: int, *, combinations: bool, as_json: bool) -> int:
-    """Run the tabletop suite and write its report; returns the exit code."""
+@dataclass(frozen=True)
+class Way:
+    """How the episodes reach the robot.
+
+    Attributes:
+        backend: "mujoco", "ros2", or "both" of them with the same seeds.
+        workers: Processes side by side.
+        combinations: All four of planner x perception.
+        domain: ROS domain that nobody else is in.
+    """
+
+    backend: str = "mujoco"
+    workers: int = 1
+    combinations: bool = False
+    domain: int = 0
+
+
+def bench_families(options: BenchOptions, out: Path, way: Way, *, as_json: bool) -> int:
+    """Run the tabletop suite and write its report; returns the exit code.
+
+    Raises:
+        BadInput: The way has no such planner or perception, or the folder holds another benchmark.
+    """
+    refuse_impossible(way.backend, options, way.workers, combinations=way.combinations)
+    if way.backend != "mujoco":
+        require_ros()
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -37,12 +66,19 @@ def bench_families(options: BenchOptions, out: Path, workers: int, *, combinatio
                     markup=False, highlight=False, soft_wrap=True,
                 )  # fmt: skip
 
-        chosen = COMBINATIONS if combinations else ()
+        chosen = COMBINATIONS if way.combinations else ()
+        records: dict[str, list[EpisodeRecord]] = {}
         try:
-            records = run_combinations(options, out, workers, told, chosen)
+            if way.backend != "ros2":
+                records |= run_combinations(options, out, way.workers, told, chosen)
+            if way.backend != "mujoco":
+                records |= episodes_over_ros(options, out, way.domain, told)
         except KeyboardInterrupt:
             raise Cancelled(f"cancelled; the same command goes on where this one was, in {out}") from None
     result = summary(options, records)
+    comparison = compare(*records.values()) if way.backend == "both" else None
+    if comparison is not None:
+        result["comparison"] = comparison.as_json()
     write_whole(out / "summary.json", json.dumps(result, indent=1) + "\n")
     films = sorted(out.glob("*/films/*/video.mp4"))
     shown = [(film, film.parent.name) for film in films if film.stat().st_size < 3_000_000][:12]
@@ -50,12 +86,14 @@ def bench_families(options: BenchOptions, out: Path, workers: int, *, combinatio
         "robot": options.robot, "seed": options.seed, "episodes a family": options.episodes,
         "processor": machine()["processor"], "cores": machine()["cores"], "versions": result["versions"],
     }  # fmt: skip
-    write_whole(out / "report.html", benchmark_html(records, about, shown))
+    write_whole(out / "report.html", benchmark_html(records, about, shown, comparison))
     if as_json:
         print(json.dumps(result))
     else:
         for name, found in records.items():
             _print_table(name, found)
+        if comparison is not None:
+            _print_comparison(comparison)
     print(f"report: {out / 'report.html'}", file=sys.stderr)
     return 0
 
@@ -71,6 +109,17 @@ def _print_table(name: str, records: list[EpisodeRecord]) -> None:
             str(f.false_success.count), f"{f.grammar.count}/{f.grammar.total}", str(f.planning), str(f.to_motion),
             str(f.total), end_section=family == list(by_family(records))[-1],
         )  # fmt: skip
+    console = Console()
+    (console if console.is_terminal else Console(width=150)).print(table)
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    table = Table(title="directly and over ROS", title_justify="left")
+    for head in ("what", "measured", "target", ""):
+        table.add_column(head)
+    for *cells, mark in comparison.rows():
+        color = {"met": "green", "not met": "red"}.get(mark)
+        table.add_row(*(escape(cell) for cell in cells), f"[{color}]{mark}[/]" if color else mark)
     console = Console()
     (console if console.is_terminal else Console(width=150)).print(table)
 

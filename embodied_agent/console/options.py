@@ -12,6 +12,8 @@ EXIT_CODES = (
     "12 asked back, 130 cancelled."
 )
 
+DOMAIN = 87  # nobody's default: what answers in 0 could be a real arm
+
 Scene = Annotated[str, typer.Option("--scene", help="Scene file, name in configs/scenes, or tabletop.")]
 Robot = Annotated[str, typer.Option("--robot", help="Name in configs/robots, or a YAML file.")]
 Planner = Annotated[
@@ -27,3 +29,6 @@ DepthNoise = Annotated[bool, typer.Option("--depth-noise", help="Depth as a real
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The same seed, the same run.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes side by side.")]
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON on stdout.")]
+Domain = Annotated[
+    int, typer.Option("--domain", min=0, max=101, help="ROS domain that nobody else is in; for ROS alone.")
+]

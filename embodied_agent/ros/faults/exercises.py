@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from embodied_agent.benchmark.metrics import percentile
 from embodied_agent.errors import RobotError
 from embodied_agent.ros.faults.malformed import GOALS
 from embodied_agent.ros.faults.processes import wait_until
@@ -62,7 +63,7 @@ def model_killed(rig: Rig, count: int, chance: random.Random) -> Finding:
     problems: list[str] = []
     said: list[str] = []
     took: list[float] = []
-    for _ in range(count):
+    for _ in rig.rounds(count):
         sent = rig.client.send("think 30 seconds")
         wait_until("planning", lambda sent=sent: "planning" in sent.phases, SOON)
         time.sleep(chance.uniform(0.5, 2.0))
@@ -85,7 +86,7 @@ def driver_killed(rig: Rig, count: int, chance: random.Random) -> Finding:
     problems: list[str] = []
     said: list[str] = []
     took: list[float] = []
-    for _ in range(count):
+    for _ in rig.rounds(count):
         sent = moving(rig)
         time.sleep(chance.uniform(0.0, 1.0))
         killed = time.monotonic()
@@ -106,7 +107,7 @@ def _silent(switch: str, row: str, instruction: str, outcomes: tuple[int, ...]) 
         problems: list[str] = []
         said: list[str] = []
         took: list[float] = []
-        for _ in range(count):
+        for _ in rig.rounds(count):
             sent = moving(rig, instruction)
             time.sleep(chance.uniform(0.0, 1.0))
             began = time.monotonic()
@@ -161,7 +162,7 @@ def _ended_at_random(
     wall: list[float] = []
     robot: list[float] = []
     stages: dict[str, list[float]] = {"cancel_sent_s": [], "cancel_confirmed_s": [], "stop_s": []}
-    for number in range(count):
+    for number in rig.rounds(count):
         sent = moving(rig)
         time.sleep(chance.uniform(0.0, LATEST))
         speed = rig.client.speed()
@@ -208,7 +209,7 @@ def many_goals(rig: Rig, count: int, chance: random.Random) -> Finding:
     """Goals in a row; memory and threads of the node stay flat after the first few."""
     problems: list[str] = []
     readings: list[tuple[float, int]] = []
-    for number in range(WARM + count):
+    for number in rig.rounds(WARM + count):
         result = rig.client.run(chance.choice(("say hello", "go home", "wait 0.05 seconds", "refuse")))
         good = result.outcome in (Result.DONE, Result.REFUSED)
         _demand(problems, good, f"goal {number}: outcome {result.outcome}, {result.reason}")
@@ -232,16 +233,17 @@ def many_goals(rig: Rig, count: int, chance: random.Random) -> Finding:
 def signals(rig: Rig, count: int, chance: random.Random) -> Finding:
     """SIGINT and SIGTERM to node and driver while the arm moves: clean exit, and all comes back."""
     problems: list[str] = []
-    took: dict[str, float] = {}
-    for _ in range(count):
+    took: dict[str, list[float]] = {}
+    for _ in rig.rounds(count):
         for number in (signal.SIGINT, signal.SIGTERM):
             sent = moving(rig)
             requested = time.monotonic()
             rig.agent.send(number)
             rest = rig.client.rest_after(requested, patience=20.0)
             code = rig.agent.wait(30.0)
-            took[f"agent {number.name}"] = round(time.monotonic() - requested, 2)
-            took[f"agent {number.name} to rest"] = -1.0 if rest is None else round(rest.wall, 3)
+            took.setdefault(f"node ended on {number.name}", []).append(time.monotonic() - requested)
+            if rest is not None:
+                took.setdefault(f"arm at rest on {number.name}", []).append(rest.wall)
             _demand(problems, code in (0, 130), f"the node ended with {code} on {number.name}")
             _demand(problems, rest is not None, f"the arm did not come to rest on {number.name} to the node")
             sent.done.set()
@@ -251,10 +253,10 @@ def signals(rig: Rig, count: int, chance: random.Random) -> Finding:
             rig.restore()
             requested = time.monotonic()
             code = rig.driver.end(number, patience=30.0)
-            took[f"driver {number.name}"] = round(time.monotonic() - requested, 2)
+            took.setdefault(f"driver ended on {number.name}", []).append(time.monotonic() - requested)
             _demand(problems, code in (0, 130), f"the driver ended with {code} on {number.name}")
             rig.restore()
-    return Finding("signals", tuple(problems), took)
+    return Finding("signals", tuple(problems), {name: _spread(values) for name, values in took.items()})
 
 
 EXERCISES: Mapping[str, Exercise] = {
@@ -307,12 +309,9 @@ def _demand(problems: list[str], holds: Any, problem: str) -> None:
 
 
 def _spread(values: list[float]) -> dict[str, float]:
-    """Smallest, middle, and largest."""
+    """How many, the middle, the 95th percentile, and the largest."""
     if not values:
         return {}
-    ordered = sorted(values)
-    return {
-        "min": round(ordered[0], 4),
-        "median": round(ordered[len(ordered) // 2], 4),
-        "max": round(ordered[-1], 4),
-    }
+    middle, high = percentile(values, 0.5), percentile(values, 0.95)
+    assert middle is not None and high is not None
+    return {"n": len(values), "p50": round(middle, 4), "p95": round(high, 4), "max": round(max(values), 4)}

@@ -49,9 +49,12 @@ SENTENCES = (
 
 
 class ExerciseModel:
-    """Knows the sentences above and sees red things as cubes."""
+    """Knows the sentences above, and sees red things as things of one kind."""
 
     name = "exercise"
+
+    def __init__(self, kind: str = "cube") -> None:
+        self._kind = kind
 
     def plan(self, request: PlanRequest) -> Plan:
         """The program of a sentence.
@@ -76,11 +79,11 @@ class ExerciseModel:
         areas, count = ndimage.label((red > 90) & (red > 2 * green) & (red > 2 * blue))
         masks = [areas == k + 1 for k in range(count)]
         masks = sorted((mask for mask in masks if mask.sum() >= MIN_PIXELS), key=lambda mask: -int(mask.sum()))
-        return [Detection(mask, "cube", "red", 0.9) for mask in masks]
+        return [Detection(mask, self._kind, "red", 0.9) for mask in masks]
 
     def ground(self, frame: Frame, phrase: str, points: tuple[tuple[float, float], ...] = ()) -> Grounding:
         """The largest red thing, for a phrase that asks for a red one."""
-        found = self.detect(frame)[:1] if "red" in phrase or "cube" in phrase else []
+        found = self.detect(frame)[:1] if "red" in phrase or self._kind in phrase else []
         return Grounding(tuple(found), ambiguous=False, confidence=0.9, words=phrase)
 
 

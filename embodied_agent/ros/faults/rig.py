@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from embodied_agent.config import find_config
-from embodied_agent.errors import RobotError
+from embodied_agent.errors import PlannerError, RobotError
 from embodied_agent.robots.description import load_robot
 from embodied_agent.ros.faults.client import Client
 from embodied_agent.ros.faults.processes import Child, wait_until
@@ -43,7 +43,9 @@ class Rig:
         domain: ROS domain of its own, 0 to 101.
         robot: Robot that is simulated.
         agent_parameters, driver_parameters: Beyond the rig's own.
+        model: Command of the model server, which also gets its port.
         patience: Longest wait for anything to start [s]; machines are busy sometimes.
+        told: Called with the rounds that an exercise has done.
     """
 
     def __init__(
@@ -54,12 +56,15 @@ class Rig:
         robot: str = "panda",
         agent_parameters: Mapping[str, Any] | None = None,
         driver_parameters: Mapping[str, Any] | None = None,
+        model: Sequence[str] = MODEL,
         patience: float = 300.0,
+        told: Callable[[int], None] = lambda done: None,
     ) -> None:
         self.description = load_robot(robot)
         self.folder, self.domain, self.robot, self.patience = folder, domain, robot, patience
         folder.mkdir(parents=True, exist_ok=True)
         self.port = _free_port()
+        self._model, self.told = tuple(model), told
         self._agent_parameters, self._driver_parameters = agent_parameters or {}, driver_parameters or {}
         self._environment = {
             "ROS_DOMAIN_ID": str(domain),
@@ -103,7 +108,7 @@ class Rig:
 
     def start_model(self) -> None:
         """Start the model server, on the same port as before."""
-        self.model = self._child("model", (*MODEL, "--port", str(self.port)))
+        self.model = self._child("model", (*self._model, "--port", str(self.port)))
 
     def start_driver(self) -> None:
         """Start the simulated driver."""
@@ -114,9 +119,11 @@ class Rig:
 
     def start_agent(self) -> None:
         """Start the node, with the parameters of a simulated robot."""
+        url = f"http://127.0.0.1:{self.port}/v1"
         parameters = {
             "robot": self.robot,
-            "planner_url": f"http://127.0.0.1:{self.port}/v1",
+            "planner_url": url,
+            "grounder_url": url,
             "audit_log": str(self.folder / "audit.jsonl"),
             "model_check_period": 0.5,
             "autostart_period": 1.0,
@@ -129,6 +136,12 @@ class Rig:
     def _child(self, name: str, command: Sequence[str]) -> Child:
         return Child(name, command, self.folder, self._environment)
 
+    def rounds(self, count: int) -> Iterator[int]:
+        """Numbers from 0 on; whoever watches is told of each that was done."""
+        for number in range(count):
+            yield number
+            self.told(number + 1)
+
     # -- states that exercises start from ------------------------------------------------------------
 
     def wait_active(self) -> None:
@@ -136,6 +149,7 @@ class Rig:
 
         Raises:
             RobotError: It does not; with the end of its log.
+            PlannerError: The model server could not start.
         """
         try:
             wait_until("the node became active", self._active, self.patience, 0.2)
@@ -145,6 +159,8 @@ class Rig:
     def _active(self) -> bool:
         if not self.agent.running:
             raise RobotError(f"the node ended:\n{self.agent.tail()}")
+        if not self.model.running:
+            raise PlannerError(f"the model server ended: {self.model.tail(1)}")
         return "active," in self.client.sentence("task") and "inactive" not in self.client.sentence("task")
 
     def restore(self) -> None:
