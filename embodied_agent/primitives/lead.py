@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # programs are checked without a simulator installed
 
 PULL = 60.0  # [N] at the tool while a part is moved
 SPEED = 0.1  # [m/s] of the hand then: in contact, an arm that lags behind pushes aside
+NEAR_STOP = 0.03  # [m] before the end of the way, where the part may meet its stop at any moment
+TOUCHING = 0.035  # [m/s] there: an arm holds its path, so the force on a stop grows with the speed it is met at
 CHUNK = 0.02  # [m] led at once, before the hand gives way to what it felt
 STATIONS = 3  # way points of a chunk
 MOST_GIVEN = 0.04  # [m] aside in all; more means that the joint is not what it seemed
@@ -179,7 +181,8 @@ def lead(
         reach: Distance of the hand from a revolute joint's axis [m].
     """
     start = arm.tool_pose()
-    step = CHUNK / max(abs(amount) * (reach if joint.type == "revolute" else 1.0), CHUNK)
+    way = abs(amount) * (reach if joint.type == "revolute" else 1.0)
+    step = CHUNK / max(way, CHUNK)
     measured, peak, given = [start], 0.0, 0.0
     share, blocked, ended = 0.0, 0, ""
     while share < 1.0:
@@ -192,7 +195,8 @@ def lead(
         aside -= (aside @ tangent) * tangent
         stations = [share + (goal - share) * k / STATIONS for k in range(1, STATIONS + 1)]
         poses = [articulation.path(joint, start, amount * s, 1, turn)[-1].translated(aside) for s in stations]
-        moved = arm.follow_poses(poses, speed=SPEED, max_force=max_force, partial=True)
+        speed = SPEED if (1.0 - goal) * way > NEAR_STOP else TOUCHING
+        moved = arm.follow_poses(poses, speed=speed, max_force=max_force, partial=True)
         if not moved.ok:
             ended = moved.reason
             break

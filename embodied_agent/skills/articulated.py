@@ -1,5 +1,5 @@
 def open(part: Object, to: Annotated[float, Range(0.1, 1.0)] = 0.9):
-    """Open a drawer or a door by its handle.
+    """Open a drawer or a door by its handle; one that already is as open as asked is left alone.
 
     Args:
         part: The drawer or door.
@@ -8,22 +8,25 @@ def open(part: Object, to: Annotated[float, Range(0.1, 1.0)] = 0.9):
     with retry(times=4):
         home()
         target = locate(part)
-        joint = joint_of(target)
-        grasp = propose_lead_grasp(target, joint, to=to)
-        open_gripper(grasp)
-        move_to_pregrasp(grasp)
-        reach(grasp)
-        clasp()
-        led = explore_joint(joint)
-        follow_joint(led, target, to=to)
-        open_gripper()
-        retreat(distance=0.08)
-        home()
+        if not is_opened(target, to=to):
+            joint = joint_of(target)
+            grasp = propose_lead_grasp(target, joint, to=to)
+            open_gripper(grasp)
+            move_to_pregrasp(grasp)
+            reach(grasp)
+            clasp()
+            led = explore_joint(joint)
+            follow_joint(led, target, to=to)
+            open_gripper()
+            retreat(distance=0.08)
+            home()
         ensure(is_opened(target, to=to))
 
 
 def close(part: Object):
     """Close a drawer or a door by its handle, or push a door shut where its handle is out of reach.
+
+    One that is measured to be shut is left alone: nothing would give way to the hand.
 
     Args:
         part: The drawer or door.
@@ -32,17 +35,18 @@ def close(part: Object):
         with retry(times=3):
             home()
             target = locate(part)
-            joint = joint_of(target)
-            grasp = propose_lead_grasp(target, joint, to=0.0)
-            open_gripper(grasp)
-            move_to_pregrasp(grasp)
-            reach(grasp)
-            clasp()
-            led = explore_joint(joint, opening=False)
-            follow_joint(led, target, to=0.0)
-            open_gripper()
-            retreat(distance=0.08)
-            home()
+            if not is_closed(target):
+                joint = joint_of(target)
+                grasp = propose_lead_grasp(target, joint, to=0.0)
+                open_gripper(grasp)
+                move_to_pregrasp(grasp)
+                reach(grasp)
+                clasp()
+                led = explore_joint(joint, opening=False)
+                follow_joint(led, target, to=0.0)
+                open_gripper()
+                retreat(distance=0.08)
+                home()
             ensure(is_closed(target))
         with retry(times=2):
             home()

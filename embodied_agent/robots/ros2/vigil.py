@@ -58,7 +58,7 @@ class Vigil:
                 reason = self._watch(state)
                 if reason or self._stopped():
                     return self._end(reason or STOPPED)
-        silence = "" if readings else self._sensors.silence()
+        silence = self._sensors.silence()  # of any sensor: joints may speak while the force sensor is dead
         return self._end(silence) if silence else True
 
     def look(self, *, take: bool) -> None:
