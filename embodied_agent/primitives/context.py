@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embodied_agent.perception.geometry import voxel_centers
 from embodied_agent.perception.grasps import BEST, propose
 from embodied_agent.perception.hand import Hand
 from embodied_agent.primitives.far import Far
@@ -18,6 +19,8 @@ if TYPE_CHECKING:  # signatures are needed where no simulator is installed
     from embodied_agent.primitives.arm import Arm
     from embodied_agent.primitives.view import View
 
+AVOIDED = 0.06  # [m] kept around what a unit says to stay away from
+AVOIDED_VOXEL = 0.015  # [m] between the points of its widened shape
 HELD = Result(value=False, evidence={"held": True})  # what is in the hand lies nowhere
 
 
@@ -96,7 +99,20 @@ class Context:
         led = [(seen, cloud) for seen, cloud in self.led.values() if self.view.known(seen).stamp <= seen.stamp]
         out |= {seen.id for seen, _ in led}
         clouds = [cloud for seen, cloud in led if seen.id not in near_ids]
-        return np.concatenate([self.view.obstacles(out), *clouds])
+        wide = [widened(item.cloud, AVOIDED) for item in self._avoided() if item.id not in out]
+        return np.concatenate([self.view.obstacles(out), *clouds, *wide])
+
+    def _avoided(self) -> tuple[Object, ...]:
+        """What the unit says to stay away from, as last seen."""
+        phrase = self.preferences.avoid
+        if not phrase:
+            return ()
+        key = f"avoid:{phrase}"
+        if key not in self.memory:
+            self.memory[key] = self.view.find(phrase)[0]
+            if not self.memory[key]:
+                self.remarks.append(f"nothing here is {phrase!r}, to stay away from")
+        return tuple(self.view.known(item) for item in self.memory[key])
 
     def grasps(self, item: Object, at: str, approach: str, best: int = BEST) -> list[Grasp]:
         """At most `best` ranked grasps on a thing, free of what was seen around it."""
@@ -129,3 +145,11 @@ class Context:
         if not 1 <= point <= len(points):
             return Result(ok=False, reason=f"the command came with {len(points)} clicked points")
         return Result(points[point - 1], evidence={"pixel": list(points[point - 1])})
+
+
+def widened(cloud: Array, by: float) -> Array:
+    """A shell around a cloud (N, 3) [m] at the distance `by` [m], without what would lie under the table."""
+    steps = np.array([(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z])
+    around = by * steps / np.linalg.norm(steps, axis=1, keepdims=True)
+    shell = (voxel_centers(cloud, AVOIDED_VOXEL)[:, None] + around).reshape(-1, 3)
+    return voxel_centers(shell[shell[:, 2] > 0], AVOIDED_VOXEL)
