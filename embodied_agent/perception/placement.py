@@ -215,7 +215,8 @@ def on(support: Object, extent: Array, *, contents: Sequence[Object] = (), yaw: 
         places = _spread(outline, smallest_rectangle(outline), extent, crowded, surface, EYE, WIDELY)
         spots = (*(() if crowded else spots), *(spot for spot in places if spot.surface == surface))
         if not spots:
-            reason = f"no free place on the {support.kind}: {len(crowded)} things stand there"
+            there = "another thing stands" if len(crowded) == 1 else f"{len(crowded)} things stand"
+            reason = f"no free place on the {support.kind}: {there} there"
             return Result(ok=False, reason=reason, evidence={"surface": round(surface, 4)})
         center = spots[0].center
     bottom = surface + RELEASE
