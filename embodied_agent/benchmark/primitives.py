@@ -74,8 +74,8 @@ def times(ends: Iterable[Ended], audit: Iterable[Mapping[str, Any]]) -> tuple[Pr
     """The times of primitives.
 
     Args:
-        ends: In any order. Primitives hold no primitives, so that each command belongs to the first
-            that ends at or after the command's own end.
+        ends: In the order of their starts, where several end at once. Primitives hold no primitives, so
+            that each command belongs to the first that ends at or after the command's own end.
         audit: The supervisor's decisions as JSON, in their order; other lines are skipped.
     """
     waits = _waits(audit)

@@ -68,13 +68,10 @@ class Rig:
         self._agent_parameters, self._driver_parameters = agent_parameters or {}, driver_parameters or {}
         self._environment = {
             "ROS_DOMAIN_ID": str(domain),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "ROS_LOG_DIR": str(folder),
             "OMP_NUM_THREADS": "1",
         }
-        profile = find_config("panda", "ros2").with_name("fastdds.xml")
-        if profile.is_file():  # images are lost on Fast DDS's default transports
-            os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
+        stay_here()
         self.scene = folder / "scene.yaml"
         self.scene.write_text(SCENE, encoding="utf-8")
         self.model = self.driver = self.agent = _nothing(folder)
@@ -192,6 +189,14 @@ class Rig:
     def _works(self) -> bool:
         sent = self.client.send("go home")
         return sent.accepted and sent.wait(self.patience).outcome == 0
+
+
+def stay_here() -> None:
+    """Let this process and its children talk on this machine alone, and fast; before anything of ROS starts."""
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    profile = find_config("panda", "ros2").with_name("fastdds.xml")
+    if profile.is_file():  # images are lost on Fast DDS's default transports
+        os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
 
 
 def moving(rig: Rig, instruction: str = "go home slowly", speed: float = 0.05) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -70,7 +69,9 @@ def claim(domain: int) -> None:
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    from embodied_agent.ros.faults.rig import stay_here
+
+    stay_here()
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     try:
