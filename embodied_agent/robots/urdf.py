@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from embodied_agent.errors import RobotError
 from embodied_agent.types import Array, Pose
 
 Color = tuple[float, float, float, float]
+MESH = re.compile(r'(<mesh\b[^>]*?\bfilename=)"([^"]+)"')
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,18 @@ def resolve_mesh(name: str, urdf: Path) -> Path:
         if name.startswith("package://") and candidate.is_file():
             return candidate
     raise RobotError(f"{urdf}: mesh '{name}' is not found")
+
+
+def published_urdf(urdf: Path) -> str:
+    """A URDF's text as `robot_description` carries it: whoever reads it on this machine finds the meshes."""
+
+    def found(reference: re.Match[str]) -> str:
+        try:
+            return f'{reference[1]}"{resolve_mesh(reference[2], urdf.resolve()).as_uri()}"'
+        except RobotError:  # the name may mean something where it is read
+            return reference[0]
+
+    return MESH.sub(found, urdf.read_text(encoding="utf-8"))
 
 
 def _link(item: ElementTree.Element, path: Path, materials: dict[str, Color]) -> UrdfLink:

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from rclpy.action import ActionClient
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from embodied_agent.robots.description import load_robot
@@ -44,6 +47,7 @@ class Listener(Client):
         self.keep(TFMessage, "/tf", 100)
         self.keep(TFMessage, "/tf_static", LASTING)
         self.keep(Clock, "/clock", sensor)
+        self.keep(String, "robot_description", LASTING)
         self.keep(WrenchStamped, "force_torque_sensor_broadcaster/wrench", 10)
 
     def keep(self, kind, topic, quality):
@@ -102,6 +106,14 @@ def listener(driver):
     made = Listener().ready()
     yield made
     made.close()
+
+
+def test_the_robot_describes_itself_with_meshes_that_are_found(listener):
+    until(lambda: listener.heard["robot_description"], "the robot's URDF")
+    root = ElementTree.fromstring(listener.heard["robot_description"][0].data)
+    assert {joint.get("name") for joint in root.iter("joint")} >= set(XARM.joint_names)
+    meshes = [mesh.get("filename") for mesh in root.iter("mesh")]
+    assert meshes and all(Path(name.removeprefix("file://")).is_file() for name in meshes)
 
 
 def test_joint_states_come_every_hundredth_of_a_second_and_name_every_joint(listener):

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from embodied_agent.account import Account
 from embodied_agent.agent import Agent, Budgets, Listeners
+from embodied_agent.cli import main
 from embodied_agent.console.consenting import TerminalConsent, check_confirm
 from embodied_agent.console.live import LiveTree
 from embodied_agent.planners.planner import Plan, PlanRequest
@@ -232,3 +233,25 @@ def test_confirming_without_a_terminal_is_refused_at_once(monkeypatch: pytest.Mo
     check_confirm("none")
     with pytest.raises(BadInput, match="it is none, task or unit"):
         check_confirm("units")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--confirm", "unit", "error: --confirm unit asks on the terminal"),
+        ("--confirm", "always", "error: --confirm 'always': it is none, task or unit"),
+        ("--speed-scale", "0", "error: --speed-scale 0 is outside 0.01 to 1"),
+        ("--speed-scale", "nan", "error: --speed-scale nan is outside 0.01 to 1"),
+    ],
+)
+def test_options_that_cannot_be_kept_end_in_one_line(
+    option: str,
+    value: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert main(["run", "put the red cube in the bowl", option, value]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(words)

@@ -1,4 +1,4 @@
-"""What a robot says of itself at every tick: joint states, transforms, force at the tool, and the clock."""
+"""What a robot says of itself: its URDF once; at every tick joint states, transforms, force at the tool, clock."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
-from embodied_agent.robots.description import RobotDescription
+from embodied_agent.robots.description import RobotDescription, model_path
 from embodied_agent.robots.mujoco import TICK
 from embodied_agent.robots.ros2.messages import to_joint_state, to_time, to_transform_stamped, to_wrench
+from embodied_agent.robots.urdf import published_urdf
 from embodied_agent.ros.driver.frames import Edge, RobotFrames, fixed_camera, optical_frame
 from embodied_agent.types import Pose, RobotState
 from sim.scene import Scene
@@ -47,6 +49,8 @@ class RobotPublisher:
         self._tf = node.create_publisher(TFMessage, "/tf", 100)
         self._tf_static = node.create_publisher(TFMessage, "/tf_static", LASTING)
         self._clock = node.create_publisher(Clock, "/clock", 1) if clock else None
+        self._urdf = node.create_publisher(String, "robot_description", LASTING)
+        self._urdf.publish(String(data=published_urdf(model_path(description))))
 
     def mounts(self, scene: Scene, stamp: float) -> None:
         """Publish what never moves: the base, fixed links, and the cameras of this scene."""
