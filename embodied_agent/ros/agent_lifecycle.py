@@ -27,7 +27,7 @@ from embodied_agent.library import library
 from embodied_agent.program.check import check
 from embodied_agent.program.parse import parse
 from embodied_agent.program.render import render
-from embodied_agent.robots.description import load_robot
+from embodied_agent.robots.description import SLOWEST, load_robot
 from embodied_agent.ros import diagnostics, parameters
 from embodied_agent.ros.audit import AuditLog
 from embodied_agent.ros.minds import Minds
@@ -139,7 +139,8 @@ class AgentNode(LifecycleNode):
         return Outfit(settings, minds, agent, audit, link.camera_size, link.stop_times, self._speed_scale)
 
     def _speed_scale(self) -> float:
-        return float(self.get_parameter("speed_scale").value)
+        """The parameter as it is now; ROS lets a value pass that is beyond its range by a millionth."""
+        return min(1.0, max(SLOWEST, float(self.get_parameter("speed_scale").value)))
 
     def on_activate(self, state: Any) -> Any:
         """Take goals."""

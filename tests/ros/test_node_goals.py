@@ -141,7 +141,7 @@ def test_a_stop_outlives_a_new_configuration(rig: Rig) -> None:
 
 
 def test_nothing_runs_before_a_person_agreed_where_consent_is_demanded(rig: Rig) -> None:
-    reconfigured(rig, "require_consent", True)
+    reconfigured(rig, "consent", "task")
     try:
         assert not rig.client.send("say hello", mode=Goal.RUN).accepted
         assert not rig.client.confirm(True).success  # nobody asked: it must not count for what comes
@@ -156,7 +156,7 @@ def test_nothing_runs_before_a_person_agreed_where_consent_is_demanded(rig: Rig)
             assert result.outcome == outcome
             assert bool(result.nodes) is agree
     finally:
-        reconfigured(rig, "require_consent", False)
+        reconfigured(rig, "consent", "none")
 
 
 def test_a_goal_that_waits_for_consent_can_be_cancelled(rig: Rig) -> None:

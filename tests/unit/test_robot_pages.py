@@ -57,6 +57,44 @@ def test_parameters_on_the_page_are_those_of_the_node():
         assert name in known | set(given), name
 
 
+def launch_arguments(name):
+    """Arguments that a launch file declares, read from its text."""
+    text = (ROOT / "launch" / name).read_text()
+    tables = re.findall(r"^(?:ARGUMENTS|PARAMETERS) = \{(.*?)^\}", text, re.DOTALL | re.MULTILINE)
+    return set(re.findall(r'^    "(\w+)":', "".join(tables), re.MULTILINE)) | set(
+        re.findall(r'DeclareLaunchArgument\("(\w+)"', text)
+    )
+
+
+@pytest.mark.parametrize("page", ["docs/robots.md", "README.md"])
+def test_every_launch_argument_and_name_on_ros_that_a_page_gives_is_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    launched = re.findall(r"ros2 launch embodied_agent (\S+\.py)((?: \w+:=[^\s`]+)*)", text)
+    assert launched
+    for name, given in launched:
+        assert set(re.findall(r"(\w+):=", given)) <= launch_arguments(name), (name, given)
+    node = "".join(path.read_text() for path in (ROOT / "embodied_agent/ros").glob("*.py"))
+    for name in set(re.findall(r"(?<!~)/agent/(\w+)", text)):
+        assert f'"~/{name}"' in node, name
+
+
+def test_every_parameter_that_the_page_sets_exists_and_takes_that_value():
+    pytest.importorskip("rclpy", reason="needs ROS 2: rclpy cannot be imported")
+    from embodied_agent.ros import parameters
+    from embodied_agent.ros.driver.parameters import FAULTS
+
+    rows = {row.name: row for row in parameters.ROWS}
+    given = re.findall(r"`(\w+): ([\w.]+)`", PAGE) + re.findall(r"ros2 param set /agent (\w+) ([\w.]+)", PAGE)
+    told = [(name, yaml.safe_load(value)) for name, value in given if name not in ("mode", "robot")]
+    assert {"consent", "speed_scale", "time_limit"} <= {name for name, _ in told}
+    for name, value in told:
+        row = rows[name]
+        assert type(value) is type(row.default), (name, value)
+        assert not row.choices or value in row.choices, (name, value)
+        assert row.low is None or row.low <= value <= row.high, (name, value)
+    assert set(re.findall(r"fault\.\w+", PAGE)) == set(FAULTS)
+
+
 def test_meshes_of_an_installed_ros_package_are_found(tmp_path, monkeypatch):
     mesh = tmp_path / "ros/share/arm_description/meshes/base.stl"
     mesh.parent.mkdir(parents=True)
