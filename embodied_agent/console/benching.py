@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from embodied_agent.benchmark.comparison import Comparison, compare
@@ -52,13 +52,14 @@ def bench_families(options: BenchOptions, out: Path, way: Way, *, as_json: bool)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bars: dict[str, object] = {}
+        bars: dict[str, TaskID] = {}
         right: dict[str, int] = {}
 
         def told(name: str, record: EpisodeRecord, done: int, total: int) -> None:
             right[name] = right.get(name, 0) + record.success
-            bar = bars.setdefault(name, progress.add_task(name, total=total))
-            progress.update(bar, completed=done, description=f"{name}: {record.id}")  # type: ignore[arg-type]
+            if name not in bars:
+                bars[name] = progress.add_task(name, total=total)
+            progress.update(bars[name], completed=done, description=f"{name}: {record.id}")
             if not console.is_terminal:
                 mark = "ok  " if record.success else "FAIL"
                 console.print(
@@ -75,7 +76,7 @@ def bench_families(options: BenchOptions, out: Path, way: Way, *, as_json: bool)
                 records |= episodes_over_ros(options, out, way.domain, told)
         except KeyboardInterrupt:
             raise Cancelled(f"cancelled; the same command goes on where this one was, in {out}") from None
-    result = summary(options, records)
+    result = summary(replace(options, backend=way.backend), records)
     comparison = compare(*records.values()) if way.backend == "both" else None
     if comparison is not None:
         result["comparison"] = comparison.as_json()
@@ -83,7 +84,8 @@ def bench_families(options: BenchOptions, out: Path, way: Way, *, as_json: bool)
     films = sorted(out.glob("*/films/*/video.mp4"))
     shown = [(film, film.parent.name) for film in films if film.stat().st_size < 3_000_000][:12]
     about = {
-        "robot": options.robot, "seed": options.seed, "episodes a family": options.episodes,
+        "robot": options.robot, "back end": way.backend, "seed": options.seed,
+        "episodes a family": options.episodes,
         "processor": machine()["processor"], "cores": machine()["cores"], "versions": result["versions"],
     }  # fmt: skip
     write_whole(out / "report.html", benchmark_html(records, about, shown, comparison))

@@ -30,7 +30,7 @@ class Row:
     Attributes:
         of: The exercise.
         what: Measured quantity.
-        n: Samples.
+        n: Samples; 0 = it is a count itself.
         p50, p95, most: Of them, in `unit`; None where it is one value, which `told` holds.
         unit: "s", "MB", ...
         told: The value, where it is no spread.
@@ -40,7 +40,7 @@ class Row:
 
     of: str
     what: str
-    n: int = 1
+    n: int = 0
     p50: float | None = None
     p95: float | None = None
     most: float | None = None
@@ -54,7 +54,7 @@ class Row:
         spread = [_shown(value, self.unit) for value in (self.p50, self.p95, self.most)]
         values = [self.told, "", ""] if self.told else spread
         mark = {True: "met", False: "not met", None: ""}[self.met]
-        return [self.what, str(self.n), *values, self.target, mark]
+        return [self.what, str(self.n or ""), *values, self.target, mark]
 
 
 def exercise_rows(name: str, numbers: Mapping[str, Any]) -> list[Row]:

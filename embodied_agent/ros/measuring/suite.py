@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,6 @@ from embodied_agent.ros.measuring.rows import Row, exercise_rows, stream_rows
 
 CAMERA, RATES = "overhead", {"overhead_rate": 30.0, "wrist_rate": 15.0}
 IMAGES = "images"
-NEVER_STILL = "did not come to rest"
 
 
 @dataclass(frozen=True)
@@ -87,17 +86,29 @@ def run_suite(options: RosBenchOptions, folder: Path, told: Told) -> Generator[P
     number = 0
     while waiting:
         number += 1
-        with Rig(folder / f"exercises{number}", options.domain, robot=options.robot) as rig:
-            while waiting:
-                name, count = waiting.pop(0)
-                rig.told = lambda done, name=name, count=count: told(name, min(done, count), count)  # type: ignore[misc]
-                rig.told(0)
-                found = exercise(rig, name, count, options.seed)
-                yield Part(found, tuple(exercise_rows(found.name, found.numbers)))
-                if not _whole(found):
-                    break  # what it left behind is not known: the next begins on a rig of its own
+        with ExitStack() as stack:
+            try:
+                rig = stack.enter_context(Rig(folder / f"exercises{number}", options.domain, robot=options.robot))
+            except RobotError as error:
+                if number == 1:
+                    raise
+                yield Part(Finding(waiting.pop(0)[0], (f"broke off: no new start: {error}",)), ())
+                continue
+            yield from _exercises(rig, waiting, options.seed, told)
     if options.seconds:
         yield _images(options, folder, told)
+
+
+def _exercises(rig: Rig, waiting: list[tuple[str, int]], seed: int, told: Told) -> Iterator[Part]:
+    """Those that wait, until one breaks off: what it left behind is not known, and the next wants a new rig."""
+    while waiting:
+        name, count = waiting.pop(0)
+        rig.told = lambda done, name=name, count=count: told(name, min(done, count), count)  # type: ignore[misc]
+        rig.told(0)
+        found = exercise(rig, name, count, seed)
+        yield Part(found, tuple(exercise_rows(found.name, found.numbers)))
+        if not _whole(found):
+            return
 
 
 def _whole(found: Finding) -> bool:
@@ -106,20 +117,19 @@ def _whole(found: Finding) -> bool:
 
 def _images(options: RosBenchOptions, folder: Path, told: Told) -> Part:
     """The camera at its full rate, with the node listening too."""
-    span = int(options.seconds)
-    told(IMAGES, 0, span)
+    span, asked = int(options.seconds), RATES["overhead_rate"]
     name = f"{IMAGES} of {CAMERA}"
-    with Rig(folder / IMAGES, options.domain, robot=options.robot, driver_parameters=RATES) as rig:
-        before = rig.agent.usage()[0]
-        try:
+    told(IMAGES, 0, span)
+    try:
+        with Rig(folder / IMAGES, options.domain, robot=options.robot, driver_parameters=RATES) as rig:
+            before = rig.agent.usage()[0]
             with ImageWatch(options.domain, CAMERA) as watch:
-                found = watch.watch(
-                    options.seconds, RATES["overhead_rate"], lambda done: told(IMAGES, min(done, span), span)
-                )
-        except RobotError as error:
-            return Part(Finding(name, (f"broke off: {error}",)), ())
-        said = rig.client.sentence(f"camera {CAMERA}")
-        memory = (before, rig.agent.usage()[0])
+                found = watch.watch(options.seconds, asked, lambda done: told(IMAGES, min(done, span), span))
+            told(IMAGES, span, span)
+            said = rig.client.sentence(f"camera {CAMERA}")
+            memory = (before, rig.agent.usage()[0])
+    except RobotError as error:
+        return Part(Finding(name, (f"broke off: {error}",)), ())
     problems = [f"{found.lost} of {found.received + found.lost} images were lost"] if found.lost else []
     numbers = {**found.as_json(), "width": watch.size[0], "height": watch.size[1], "memory_mb": memory}
     finding = Finding(name, tuple(problems), numbers, (f"the node says: {said}",))
