@@ -50,6 +50,7 @@ BENCH = [
 ]
 DEV = [
     "pytest>=8,<10",
+    "pytest-xdist>=3.6,<4",  # tests that need no real time run side by side
     "transformers[serving]>=5,<6",  # a real OpenAI-compatible server for the tests
     "accelerate>=1,<2",  # that server loads models with it
     "hypothesis>=6.100,<7",  # property tests

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from embodied_agent.mllm.attention import NEVER, attend, bias_of, causal_bias
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.tokenizer import STATES
-
-_NONE = -1e4
 
 
 class Pointing(NamedTuple):
@@ -78,7 +77,7 @@ class Layer(nn.Module):
         self.feed_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, x: Tensor, memory: Tensor, mask: Tensor, cache: Cache | None, index: int) -> Tensor:
+    def forward(self, x: Tensor, memory: Tensor, readable: Tensor, cache: Cache | None, index: int) -> Tensor:
         batch, length, width = x.shape
         split = (batch, length, self.heads, width // self.heads)
         q, k, v = (part.view(split).transpose(1, 2) for part in self.qkv(self.norm(x)).chunk(3, dim=-1))
@@ -89,15 +88,11 @@ class Layer(nn.Module):
             if past is not None:
                 k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
             cache.own[index] = (k, v)
-        if start and length > 1:
-            allowed = torch.ones(length, k.shape[2], dtype=torch.bool, device=x.device).tril(start)
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
+        mixed = attend(q, k, v, causal_bias(length, start, x.device) if length > 1 else None)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
         q = self.query(self.memory_norm(x)).view(split).transpose(1, 2)
         k, v = self._memory(memory, cache, index)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        mixed = attend(q, k, v, readable)
         x = x + self.memory_out(mixed.transpose(1, 2).reshape(batch, length, width))
         done: Tensor = x + self.feed(self.feed_norm(x))
         return done
@@ -151,7 +146,7 @@ class Decoder(nn.Module):
             (B, T, D).
         """
         x = self.tokens(tokens) * memory.shape[-1] ** 0.5 * 0.5 + self.feedback(seen)
-        readable = mask[:, None, None]
+        readable = bias_of(mask[:, None, None])
         for index, layer in enumerate(self.layers):
             x = layer(x, memory, readable, cache, index)
         hidden: Tensor = self.norm(x)
@@ -174,10 +169,10 @@ class Decoder(nn.Module):
         absent = ~present[:, None]
         best = (link @ self.best_key(objects).transpose(1, 2)).float() / scale
         none = (link @ self.none).float()[..., None] / scale
-        best = torch.cat([best.masked_fill(absent, _NONE), none], dim=-1)
+        best = torch.cat([best.masked_fill(absent, NEVER), none], dim=-1)
         query = self.member_query(link)
         members = (query @ self.member_key(objects).transpose(1, 2)).float() / scale
-        members = members.masked_fill(absent, _NONE)
+        members = members.masked_fill(absent, NEVER)
         share = members.sigmoid()
         weights = best.softmax(-1)
         looked = weights[..., :-1].to(objects.dtype) @ objects

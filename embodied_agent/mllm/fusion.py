@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from embodied_agent.mllm.attention import attend, bias_of
 from embodied_agent.mllm.settings import ModelSettings
 
 WORDS, OBJECTS, GRID, POINTS = range(4)
@@ -50,7 +50,7 @@ class Block(nn.Module):
         batch, length, width = x.shape
         qkv = self.qkv(self.norm(x)).view(batch, length, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        mixed = attend(q, k, v, bias)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
         done: Tensor = x + self.feed(self.forward_norm(x))
         return done
@@ -91,9 +91,7 @@ class Fusion(nn.Module):
         )
         relation = self.relate(pair_features(placed)).to(x.dtype)  # (B, N, N, H * layers)
         relation = relation.view(*relation.shape[:3], len(self.blocks), self.heads).permute(3, 0, 4, 1, 2)
-        padding = torch.zeros(batch, 1, 1, length, device=x.device, dtype=x.dtype)
-        padding = padding.masked_fill(~mask[:, None, None], -1e4)
-        base = padding.expand(batch, self.heads, length, length)
+        base = bias_of(mask[:, None, None]).to(x.dtype).expand(batch, self.heads, length, length)
         for index, block in enumerate(self.blocks):
             bias = base.clone()
             bias[:, :, where[:, None], where[None]] += relation[index]

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from embodied_agent.errors import CommandRefused, MissingDependency, WeightsError
+from embodied_agent.mllm.attention import attend, bias_of
 from embodied_agent.mllm.settings import ModelSettings
 
 BUCKETS = 4096  # of letter groups; 0 is padding
@@ -155,12 +156,16 @@ class SentenceEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, pieces: Tensor) -> Tensor:
-        """Word pieces (B, L) -> contextual tokens (B, L, 384)."""
-        mask = (pieces != 0)[:, None, None]
-        x: Tensor = self.norm(self.words(pieces) + self.places.weight[: pieces.shape[1]])
+        """Word pieces (B, L) -> tokens (B, L, 768): each in its context, then by itself.
+
+        Context blurs which word it was; a model that copies words needs to know.
+        """
+        bias = bias_of((pieces != 0)[:, None, None])
+        alone = self.words(pieces)
+        x: Tensor = self.norm(alone + self.places.weight[: pieces.shape[1]])
         for layer in self.layers:
-            x = layer(x, mask)
-        return x
+            x = layer(x, bias)
+        return torch.cat([x, self.norm(alone)], dim=-1)
 
 
 class _BertLayer(nn.Module):
@@ -174,32 +179,39 @@ class _BertLayer(nn.Module):
         self.narrow = nn.Linear(inner, width)
         self.narrow_norm = nn.LayerNorm(width, eps=eps)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         batch, length, width = x.shape
         shape = (batch, length, self.heads, width // self.heads)
         q, k, v = (part(x).view(shape).transpose(1, 2) for part in (self.query, self.key, self.value))
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        mixed = attend(q, k, v, bias)
         x = self.out_norm(x + self.out(mixed.transpose(1, 2).reshape(batch, length, width)))
         done: Tensor = self.narrow_norm(x + self.narrow(F.gelu(self.widen(x))))
         return done
 
 
 class WordAdapter(nn.Module):
-    """Frozen word tokens and letter groups -> tokens of the model's width."""
+    """Word tokens and letter groups -> tokens of the model's width.
+
+    Each word also sees the ones beside it: "what follows red" can then be looked up in one step.
+    """
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.letters = nn.EmbeddingBag(BUCKETS, settings.width // 2, mode="mean", padding_idx=0)
         self.places = nn.Parameter(torch.randn(settings.max_words, settings.width) * 0.02)
         self.mix = nn.Sequential(
-            nn.Linear(settings.word_width + settings.width // 2, settings.width),
+            nn.Linear(2 * settings.word_width + settings.width // 2, settings.width),
             nn.GELU(),
             nn.Linear(settings.width, settings.width),
         )
+        self.beside = nn.Linear(2 * settings.word_width, settings.width, bias=False)
 
     def forward(self, tokens: Tensor, letters: Tensor) -> Tensor:
-        """(B, L, 384), (B, L, 20) -> (B, L, D)."""
+        """(B, L, 768), (B, L, 20) -> (B, L, D)."""
         batch, length, groups = letters.shape
         spelled = self.letters(letters.reshape(-1, groups)).reshape(batch, length, -1)
         mixed: Tensor = self.mix(torch.cat([tokens * 2.0, spelled.to(tokens.dtype)], dim=-1))
-        return mixed + self.places[:length]
+        alone = tokens[..., tokens.shape[-1] // 2 :]
+        before, after = F.pad(alone, (0, 0, 1, 0))[:, :-1], F.pad(alone, (0, 0, 0, 1))[:, 1:]
+        beside: Tensor = self.beside(torch.cat([before, after], dim=-1))
+        return mixed + beside + self.places[:length]

@@ -116,7 +116,7 @@ class EmbodiedNetwork(nn.Module):
         """Read a command in sight of a scene.
 
         Args:
-            words: Frozen word tokens, (B, L, 384).
+            words: Frozen word tokens, (B, L, 768).
             letters: Letter groups, (B, L, 20).
             spoken: Which word slots are filled, (B, L) bool.
             scenes: Visual tokens and clicked points.

@@ -47,6 +47,7 @@ class Example:
         program: Program text; "" = a query of one phrase.
         points: Clicked points, (P, 5).
         again: An earlier program failed.
+        until: Tokens of the program that are learnt; 0 = all.
     """
 
     words: str
@@ -55,6 +56,7 @@ class Example:
     program: str = ""
     points: Float = field(default_factory=lambda: np.zeros((0, 5), dtype=np.float32))
     again: bool = False
+    until: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def encode_example(example: Example, tokenizer: ProgramTokenizer) -> tuple[list[
             silent.append(len(tokens))  # the pointer decides the state, not the language head
             tokens.append(tokenizer.found + STATES.index(f"<{phrase.state}>"))
     if not query:
-        tokens += [tokenizer.program, *tokenizer.encode(example.program), tokenizer.end]
+        program = [*tokenizer.encode(example.program), tokenizer.end]
+        tokens += [tokenizer.program, *program[: example.until or None]]
     return tokens, links, silent
 
 

@@ -32,15 +32,14 @@ from embodied_agent.mllm.objects import Seen
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.tokenizer import FILE_NAME, ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.weights import save_weights
+from embodied_agent.training.batches import batches_of_like_length, cut_short, draw_examples
 from embodied_agent.training.dense import dense_batch, dense_loss, rareness
-from embodied_agent.training.imagine import imagine_situation
 from embodied_agent.training.loop import Stage, run_stage
 from embodied_agent.training.sequences import Example, run_sequences, sequence_batch, sequence_loss
 from embodied_agent.training.shards import Shots
 from embodied_agent.training.situations import (
     Situation,
     load_tokens,
-    plan_example,
     query_examples,
     save_tokens,
     see_shots,
@@ -68,12 +67,12 @@ class Preset:
 
 
 PRESETS = {
-    "cpu": Preset(6000, 30000, (32.0, 22.0, 50.0, 6.0), 24, 48, 24),
+    "cpu": Preset(6000, 60000, (42.0, 6.0, 75.0, 8.0), 24, 96, 48),
     "accelerator": Preset(30000, 200000, (25.0, 20.0, 60.0, 10.0), 96, 256, 128),
     "smoke": Preset(24, 40, (0.1, 0.1, 0.1, 0.05), 4, 8, 4),
 }
-_POOL = 4  # batches drawn at once in the language stages, to sort by length
-_RATES = {"look": 1.5e-3, "point": 8e-4, "write": 8e-4, "outline": 1e-3}
+_POOL = 16  # batches drawn at once in the language stages, to sort by length
+_RATES = {"look": 1.5e-3, "point": 1.2e-3, "write": 1.2e-3, "outline": 1e-3}
 
 
 class Trainer:
@@ -137,19 +136,16 @@ class Trainer:
         sentences = SentenceEncoder().to(self.device)
         reader, tokenizer = WordReader(self.settings), self.tokenizer()
         plans = 0 if name == "point" else _POOL * self.preset.plans
-        queries = _POOL * self.preset.queries if name == "point" else self.preset.queries
+        queries = (_POOL if name == "point" else _POOL // 5) * self.preset.queries
         pool_of_batches: list[list[Example]] = []
 
         def prepare() -> Any:
             if not pool_of_batches:
                 told = draw_examples(situations, imagined, plans, 0, self.settings, self.rng)
                 asked = draw_examples(situations, imagined, 0, queries, self.settings, self.rng)
-                # Programs of like length share a batch: half of the tokens would be padding otherwise.
-                told.sort(key=lambda example: len(example.program))
-                size = self.preset.plans
-                pool_of_batches.extend(told[i : i + size] for i in range(0, len(told), size))
-                size = self.preset.queries
-                pool_of_batches.extend(asked[i : i + size] for i in range(0, len(asked), size))
+                told = [cut_short(example, self.rng) for example in told]
+                pool_of_batches.extend(batches_of_like_length(told, self.preset.plans))
+                pool_of_batches.extend(batches_of_like_length(asked, self.preset.queries))
                 self.rng.shuffle(pool_of_batches)  # type: ignore[arg-type]
             return sequence_batch(pool_of_batches.pop(), tokenizer, reader, self.settings)
 
@@ -166,10 +162,10 @@ class Trainer:
                 nonlocal waiting
                 batch = waiting.result().to(self.device)
                 waiting = pool.submit(prepare)
-                scales = 1 if name == "point" and progress < 0.7 else len(self.settings.grid_scales)
+                scales = 1 if progress < 0.7 else len(self.settings.grid_scales)
                 return sequence_loss(self.network, sentences, batch, scales)
 
-            self._run(name, minutes, step, parts)
+            self._run(name, minutes, step, parts, (self.network.fusion.blocks, self.network.decoder.layers))
         self.network.eval()
 
     def outline(self, minutes: float) -> None:
@@ -254,8 +250,10 @@ class Trainer:
         self.curves[stage] = saved["curve"]
         return True
 
-    def _run(self, name: str, minutes: float, step: Any, parts: tuple[Any, ...]) -> None:
-        stage = Stage(name, minutes, _RATES[name], step, parts)
+    def _run(
+        self, name: str, minutes: float, step: Any, parts: tuple[Any, ...], blocks: tuple[Any, ...] = ()
+    ) -> None:
+        stage = Stage(name, minutes, _RATES[name], step, parts, blocks)
         self.curves[name] = run_stage(stage, self.network, self.checkpoints, self.device)
         (self.data / "curves.json").write_text(json.dumps(self.curves))
 
@@ -265,32 +263,6 @@ def _chances(shots: Shots) -> np.ndarray[Any, np.dtype[np.float64]]:
     most = np.array([float(rareness(shots[i]).max(initial=1.0)) for i in range(len(shots))])
     chances: np.ndarray[Any, np.dtype[np.float64]] = most / most.sum()
     return chances
-
-
-def draw_examples(
-    situations: list[Situation],
-    imagined: list[dict[str, Any]],
-    plans: int,
-    queries: int,
-    settings: ModelSettings,
-    rng: np.random.Generator,
-) -> list[Example]:
-    """Commands and queries from seen and imagined scenes."""
-    with_command = [item for item in situations if item.episode is not None]
-
-    def one(pool: list[Situation], share: float) -> Situation:
-        if imagined and (not pool or rng.random() < share):
-            return imagine_situation(imagined[int(rng.integers(len(imagined)))], settings, rng)
-        return pool[int(rng.integers(len(pool)))]
-
-    examples: list[Example] = []
-    while len(examples) < plans:
-        example = plan_example(one(with_command, 0.65), rng)
-        if example is not None:
-            examples.append(example)
-    while len(examples) < plans + queries:
-        examples += query_examples(one(situations, 0.35), 4, rng)
-    return examples[: plans + queries]
 
 
 def train(

@@ -70,6 +70,27 @@ def test_a_mask_covers_its_thing_in_full_resolution(model: BuiltinModel, frame: 
     assert detection.mask[round(grounding.point[1]), round(grounding.point[0])]
 
 
+def test_things_are_named_by_kind_and_color(model: BuiltinModel, frame: Frame) -> None:
+    named = {(detection.color, detection.kind) for detection in model.detect(frame)}
+    assert {("red", "cube"), ("blue", "bowl"), ("yellow", "banana")} <= named
+
+
+def test_things_are_named_without_depth(model: BuiltinModel, frame: Frame) -> None:
+    blind = replace(frame, depth=np.zeros_like(frame.depth))
+    assert {"cube", "banana"} <= {detection.kind for detection in model.detect(blind)}
+
+
+def test_two_that_fit_are_asked_about(model: BuiltinModel) -> None:
+    twins = photograph(
+        ObjectSpec("cube", "red", position=(0.45, 0.2)),
+        ObjectSpec("cube", "red", position=(0.45, -0.2)),
+        ObjectSpec("bowl", "blue", position=(0.6, 0.0)),
+    )
+    assert model.ground(twins, "red cube").ambiguous
+    written = model.plan(Command("put the red cube in the bowl"), [twins], GRAMMAR)
+    assert "ask(" in written.text and "pick(" not in written.text
+
+
 def test_what_is_not_there_is_not_found(model: BuiltinModel, frame: Frame) -> None:
     assert model.ground(frame, "green bottle").detections == ()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from embodied_agent.mllm.settings import TINY
 from embodied_agent.mllm.tokenizer import ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.vision import Vision
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, COLORS
+from embodied_agent.training.batches import batches_of_like_length, cut_short
 from embodied_agent.training.dataset import example_record
 from embodied_agent.training.dense import dense_batch, dense_loss
 from embodied_agent.training.imagine import imagine_situation
@@ -224,8 +227,10 @@ def test_things_hidden_in_a_drawer_get_no_token() -> None:
     assert set(situation.token_of) == {"blue cube"}
 
 
-def test_an_interrupted_stage_goes_on_where_it_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("muon", [False, True])
+def test_an_interrupted_stage_goes_on_where_it_stopped(tmp_path: Path, muon: bool) -> None:
     network = torch.nn.Linear(4, 1)
+    blocks = (network,) if muon else ()
     x = torch.randn(64, 4)
     seen: list[int] = []
 
@@ -234,12 +239,55 @@ def test_an_interrupted_stage_goes_on_where_it_stopped(tmp_path: Path) -> None:
         return {"loss": (network(x) - x.sum(1, keepdim=True)).square().mean()}
 
     cpu = torch.device("cpu")
-    first = run_stage(Stage("a", 0.01, 1e-2, step, (network,)), network, tmp_path, cpu)
+    first = run_stage(Stage("a", 0.01, 1e-2, step, (network,), blocks), network, tmp_path, cpu)
     steps = len(seen)
     assert steps > 3
-    run_stage(Stage("a", 0.02, 1e-2, step, (network,)), network, tmp_path, cpu)
+    run_stage(Stage("a", 0.02, 1e-2, step, (network,), blocks), network, tmp_path, cpu)
     assert seen[steps] == steps
     assert first
+
+
+def test_a_broken_off_stage_keeps_what_its_optimizers_know(tmp_path: Path) -> None:
+    network = torch.nn.Linear(4, 4)
+    x = torch.randn(64, 4)
+
+    def stage(steps: int) -> Stage:
+        def step(number: int, progress: float) -> dict[str, torch.Tensor]:
+            if number >= steps:
+                raise KeyboardInterrupt
+            return {"loss": (network(x) - x).square().mean()}
+
+        return Stage("a", 1.0, 1e-2, step, (network,), (network,))
+
+    with mock.patch("embodied_agent.training.loop.SAVE_EVERY", 0.0):
+        with pytest.raises(KeyboardInterrupt):
+            run_stage(stage(5), network, tmp_path, torch.device("cpu"))
+        with pytest.raises(KeyboardInterrupt):
+            run_stage(stage(9), network, tmp_path, torch.device("cpu"))
+    saved = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert saved["step"] == 9 and not saved["done"]
+    assert all(optimizer["state"] for optimizer in saved["optimizers"])
+
+
+def test_batches_hold_every_example_once_and_like_lengths_together() -> None:
+    rng = np.random.default_rng(3)
+    drawn = [plan_example(imagine_situation(record, TINY, rng), rng) for record in records(64)]
+    examples = [cut_short(example, rng) for example in drawn if example is not None]
+    batches = batches_of_like_length(examples, 4)
+    assert sorted(id(e) for batch in batches for e in batch) == sorted(map(id, examples))
+    spread = [np.ptp([len(e.words) for e in batch]) for batch in batches]
+    assert np.mean(spread) < np.ptp([len(e.words) for e in examples]) / 3
+
+
+def test_a_program_cut_short_is_learnt_up_to_there_and_not_ended(tokenizer: ProgramTokenizer) -> None:
+    rng = np.random.default_rng(4)
+    drawn = (plan_example(imagine_situation(record, TINY, rng), rng) for record in records(30))
+    whole = next(example for example in drawn if example is not None and len(example.program) > 200)
+    short = replace(whole, until=7)
+    (all_tokens, _, _), (tokens, _, _) = (encode_example(e, tokenizer) for e in (whole, short))
+    start = all_tokens.index(tokenizer.program)
+    assert tokens == all_tokens[: start + 1 + 7]
+    assert all_tokens[-1] == tokenizer.end and tokenizer.end not in tokens
 
 
 def test_shards_come_back_and_half_written_ones_are_ignored(tmp_path: Path) -> None:

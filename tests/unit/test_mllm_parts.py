@@ -18,7 +18,7 @@ from embodied_agent.mllm.mask import MaskDecoder, point_of
 from embodied_agent.mllm.network import EmbodiedNetwork, stack_scenes
 from embodied_agent.mllm.objects import GEOMETRY, Seen
 from embodied_agent.mllm.picture import picture_from_frame, scaled_camera
-from embodied_agent.mllm.settings import TINY, ModelSettings
+from embodied_agent.mllm.settings import TINY, VERSION, ModelSettings
 from embodied_agent.mllm.tokenizer import SPECIAL, ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.vision import Dense, Vision, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, STUFF, THINGS
@@ -73,7 +73,7 @@ def downward_camera(width: int = 640, height: int = 480) -> Camera:
 def memory_of(network: EmbodiedNetwork, counts: tuple[int, ...]):
     clicks = [np.zeros((0, 5), np.float32)] * len(counts)
     scenes = stack_scenes([random_seen(n, n) for n in counts], clicks, TINY)
-    words = torch.randn(len(counts), 5, 384, generator=torch.Generator().manual_seed(1))
+    words = torch.randn(len(counts), 5, 768, generator=torch.Generator().manual_seed(1))
     letters = torch.zeros(len(counts), 5, 20, dtype=torch.int64)
     return network.fuse(words, letters, torch.ones(len(counts), 5, dtype=torch.bool), scenes)
 
@@ -186,7 +186,14 @@ def test_our_sentence_encoder_equals_the_reference() -> None:
     with torch.no_grad():
         theirs = reference.eval()(words.pieces, attention_mask=(words.pieces != 0).long()).last_hidden_state
     mask = words.pieces != 0
-    assert torch.allclose(ours[mask], theirs[mask], atol=1e-4)
+    assert torch.allclose(ours[mask][:, :384], theirs[mask], atol=1e-4)
+
+
+def test_a_word_by_itself_is_the_same_in_every_sentence() -> None:
+    words = WordReader(ModelSettings()).read(["the red cube", "a cube of red"])
+    alone = SentenceEncoder()(words.pieces)[..., 384:]
+    red = [alone[row][words.pieces[row] == words.pieces[0, 2]][0] for row in (0, 1)]
+    assert torch.equal(red[0], red[1])
 
 
 def test_swapped_letters_share_letter_groups() -> None:
@@ -211,7 +218,7 @@ def test_pair_features_know_left_from_right() -> None:
 def test_padding_changes_nothing(network: EmbodiedNetwork) -> None:
     alone = memory_of(network, (3,)).objects[0, :3]
     padded = stack_scenes([random_seen(3, 3), random_seen(7, 7)], [np.zeros((0, 5), np.float32)] * 2, TINY)
-    words = torch.randn(1, 5, 384, generator=torch.Generator().manual_seed(1)).expand(2, -1, -1)
+    words = torch.randn(1, 5, 768, generator=torch.Generator().manual_seed(1)).expand(2, -1, -1)
     letters = torch.zeros(2, 5, 20, dtype=torch.int64)
     together = network.fuse(words, letters, torch.ones(2, 5, dtype=torch.bool), padded).objects[0, :3]
     assert torch.allclose(alone, together, atol=1e-4)
@@ -324,7 +331,7 @@ def test_damaged_weights_of_the_right_size_are_recognised(saved: Path) -> None:
 
 def test_weights_of_another_version_are_refused(saved: Path) -> None:
     index = saved / "model.json"
-    index.write_text(index.read_text().replace('"version": 1', '"version": 99'))
+    index.write_text(index.read_text().replace(f'"version": {VERSION}', '"version": 99'))
     with pytest.raises(WeightsError, match="version 99"):
         load_weights(saved)
 
