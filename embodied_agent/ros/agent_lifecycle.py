@@ -32,6 +32,7 @@ from embodied_agent.ros import diagnostics, parameters
 from embodied_agent.ros.audit import AuditLog
 from embodied_agent.ros.minds import Minds
 from embodied_agent.ros.parameters import Settings
+from embodied_agent.ros.process import unpause
 from embodied_agent.ros.requests import check_inside, command_of, sentence_of
 from embodied_agent.ros.robot_link import RobotLink
 from embodied_agent.ros.task_run import Outfit
@@ -146,6 +147,7 @@ class AgentNode(LifecycleNode):
         """Take goals."""
         if self.outfit is None:
             return self._stays("inactive", "not activated: nothing is configured", BROKEN)
+        unpause()
         self.tasks.open(self.outfit)
         self.outfit.audit.note("activate")
         return self._becomes("active")

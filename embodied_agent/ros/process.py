@@ -1,7 +1,8 @@
-"""One short-lived ROS process of the command line: its node, and how a signal ends it."""
+"""ROS processes: a short-lived one of the command line, how a signal ends it, and what makes one pause."""
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,16 @@ def ros_node(name: str, namespace: str = "") -> Iterator[Any]:
             node.destroy_node()
     finally:
         context.try_shutdown()
+
+
+def unpause() -> None:
+    """Spare what is loaded by now from later garbage collections.
+
+    A whole collection of a process that has loaded simulator and perception takes a tenth of a
+    second and more; meanwhile it feels no arm, and the supervisor must take its readings for stale.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from embodied_agent.robots.ros2.session import Session
 from embodied_agent.types import Array, JointTrajectory
 
 STILL = 0.01  # [rad/s]; a last velocity below is meant to be zero, and controllers insist on it
+SPACING = 0.05  # [s] between the points of a goal
 HOLD = 0.1  # [s] in which a hold is reached
 
 
@@ -91,7 +92,7 @@ class ArmController(_Controller):
 
         names, interface = self._description.joint_names, self._interface
         goal = self.client.type.Goal()
-        goal.trajectory = messages.to_trajectory(at_rest(trajectory), names)
+        goal.trajectory = messages.to_trajectory(at_rest(sparse(trajectory)), names)
         goal.path_tolerance = [JointTolerance(name=name, position=self.path_tolerance) for name in names]
         if interface.goal_tolerance:
             goal.goal_tolerance = [JointTolerance(name=name, position=interface.goal_tolerance) for name in names]
@@ -117,6 +118,18 @@ class ArmController(_Controller):
         nothing = Deviation("", 0.0, 0.0)
         assert goal.ending is not None
         return trajectory_fault(goal.ending, None, self.name, nothing, nothing)
+
+
+def sparse(trajectory: JointTrajectory) -> JointTrajectory:
+    """The trajectory with points at most SPACING apart: a controller's splines fill what is between.
+
+    A slow path has thousands of samples. Packing and unpacking that many points takes sender and
+    receiver a tenth of a second each, in which neither of them feels the arm.
+    """
+    wanted = np.arange(0.0, trajectory.times[-1], SPACING)
+    last = len(trajectory.times) - 1
+    picks = np.unique([*np.searchsorted(trajectory.times, wanted, side="right").clip(1) - 1, last])
+    return JointTrajectory(trajectory.times[picks], trajectory.positions[picks], trajectory.velocities[picks])
 
 
 def at_rest(trajectory: JointTrajectory) -> JointTrajectory:

@@ -12,6 +12,7 @@ from embodied_agent.robots.ros2.sensors import Sensors
 from embodied_agent.types import RobotState
 
 BREATH = 0.02  # [s] that a wait for a reading lasts at most: a stop is seen that soon without readings, too
+JUDGED = 3  # newest of the readings that came at once: after a pause, what counts is how the arm is now
 STOPPED = "stopped by request"
 
 
@@ -49,11 +50,11 @@ class Vigil:
         if self._stopped():
             return self._end(STOPPED)
         self._count, readings = self._sensors.after(self._count, BREATH)
-        for state in readings:
+        for place, state in enumerate(readings):
             self._note(state)
             if self._stopped():
                 return self._end(STOPPED)
-            if watching:
+            if watching and place >= len(readings) - JUDGED:
                 self.readings += 1
                 reason = self._watch(state)
                 if reason or self._stopped():
