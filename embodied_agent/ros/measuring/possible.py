@@ -15,7 +15,9 @@ from embodied_agent.planners.catalog import planner_config
 
 BACKENDS = ("mujoco", "ros2", "both")
 NEEDED = ("rclpy", "control_msgs", "tf2_msgs", "embodied_agent_interfaces")
-DISCOVERY = 1.5  # [s] in which whoever is there is heard of
+DISCOVERY = (
+    5.0  # [s] in which a busy process of this machine makes itself known; they announce themselves every 3 s
+)
 
 
 def refuse_impossible(backend: str, options: BenchOptions, workers: int, *, combinations: bool) -> None:
@@ -76,8 +78,11 @@ def claim(domain: int) -> None:
     rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = rclpy.create_node("look_round", context=context, start_parameter_services=False)
-        time.sleep(DISCOVERY)
-        others = sorted(set(node.get_node_names()) - {"look_round"})
+        others: list[str] = []
+        until = time.monotonic() + DISCOVERY
+        while not others and time.monotonic() < until:
+            time.sleep(0.2)
+            others = sorted(set(node.get_node_names()) - {"look_round"})
         node.destroy_node()
     finally:
         context.try_shutdown()
