@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from embodied_agent.training.situations import Situation, query_examples, see_sh
 from embodied_agent.training.train import visible_things
 
 _VISIBLE = 24  # pixels at 320x240 from which a thing counts as seen
-_DECLINING = ("refuse(", "ask(")
+_DECLINING = re.compile(r"\b(refuse|ask)\(")
 
 
 class Tally:
@@ -163,7 +164,7 @@ def _plan(
         timings[name].append(value)
     exact = text == episode.program
     same = exact or _same(text, episode.program, example)
-    declined = any(word in text for word in _DECLINING)
+    declined = bool(_opening(text))
     eyes = record["seen_by"]
     if record["kind"] == "act":
         tally.add(f"{eyes}: program right", float(same))
@@ -183,8 +184,9 @@ def _plan(
 
 
 def _opening(text: str) -> str:
-    """ "refuse" or "ask"."""
-    return "refuse" if "refuse(" in text else "ask" if "ask(" in text else ""
+    """ "refuse", "ask", or "" for a program that acts."""
+    found = _DECLINING.search(text)
+    return found.group(1) if found else ""
 
 
 def _same(text: str, wanted: str, example: Any) -> bool:
