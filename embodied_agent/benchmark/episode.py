@@ -55,7 +55,19 @@ def run_episode(episode: Episode, setup: Setup, minds: Minds, film: Path | None 
     if film is not None:
         with suppress(EmbodiedAgentError):
             write_report(film)
-    record = EpisodeRecord(
+    record = replace(judged(episode, judgement, start), error=error)
+    return record if account is None else _with_account(record, account, ends)
+
+
+def judged(episode: Episode, judgement: Any, start: float) -> EpisodeRecord:
+    """The record of an episode as truth alone tells it; what the agent says of it is added by whoever asked it.
+
+    Args:
+        episode: What was drawn.
+        judgement: Of the simulator's states before and after.
+        start: time.monotonic() at its beginning [s].
+    """
+    return EpisodeRecord(
         id=f"{episode.family}-{episode.seed:06d}",
         family=episode.family,
         seed=episode.seed,
@@ -67,9 +79,7 @@ def run_episode(episode: Episode, setup: Setup, minds: Minds, film: Path | None 
         steps=int(judgement.steps),
         unmet="; ".join(judgement.unmet),
         total_s=round(time.monotonic() - start, 4),
-        error=error,
     )
-    return record if account is None else _with_account(record, account, ends)
 
 
 def _with_account(record: EpisodeRecord, account: Account, ends: Ends) -> EpisodeRecord:

@@ -171,7 +171,7 @@ def _plan(
         tally.add(f"{eyes}: program exact", float(exact))
         tally.add(f"{eyes}: declined without need", float(declined))
     else:
-        answered = declined and _opening(text) == _opening(episode.program)
+        answered = _opening(text) == _opening(episode.program)
         tally.add(f"{eyes}: refusal or question right", float(answered))
         tally.add(f"{eyes}: refusal or question word for word", float(exact))
         tally.add(f"{eyes}: acted where it should not", float(not declined))

@@ -116,11 +116,7 @@ def run_stage(stage: Stage, network: nn.Module, directory: Path, device: torch.d
             if not torch.isfinite(loss):
                 used += _clock(device) - start
                 continue
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(weights, 1.0)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            _descend(loss, weights, optimizers)
             average.update(network, step - 1)
             used += _clock(device) - start
             for name, value in parts.items():
@@ -141,6 +137,14 @@ def run_stage(stage: Stage, network: nn.Module, directory: Path, device: torch.d
     network.load_state_dict(average.state)
     _save(path, network, average, optimizers, step, used, curve, done=True)
     return curve
+
+
+def _descend(loss: Tensor, weights: list[nn.Parameter], optimizers: list[torch.optim.Optimizer]) -> None:
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(weights, 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
 
 def _clock(device: torch.device) -> float:

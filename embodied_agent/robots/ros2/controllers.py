@@ -92,7 +92,7 @@ class ArmController(_Controller):
 
         names, interface = self._description.joint_names, self._interface
         goal = self.client.type.Goal()
-        goal.trajectory = messages.to_trajectory(at_rest(sparse(trajectory)), names)
+        goal.trajectory = messages.to_trajectory(commanded(trajectory), names)
         goal.path_tolerance = [JointTolerance(name=name, position=self.path_tolerance) for name in names]
         if interface.goal_tolerance:
             goal.goal_tolerance = [JointTolerance(name=name, position=interface.goal_tolerance) for name in names]
@@ -118,6 +118,11 @@ class ArmController(_Controller):
         nothing = Deviation("", 0.0, 0.0)
         assert goal.ending is not None
         return trajectory_fault(goal.ending, None, self.name, nothing, nothing)
+
+
+def commanded(trajectory: JointTrajectory) -> JointTrajectory:
+    """A trajectory as a controller gets it: with few points, and exactly at rest at the end."""
+    return at_rest(sparse(trajectory))
 
 
 def sparse(trajectory: JointTrajectory) -> JointTrajectory:

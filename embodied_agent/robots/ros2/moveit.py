@@ -12,7 +12,7 @@ from std_msgs.msg import String
 
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.robots.ros2 import messages
-from embodied_agent.robots.ros2.controllers import ArmController, action_type, at_rest, sparse
+from embodied_agent.robots.ros2.controllers import ArmController, action_type, commanded
 from embodied_agent.robots.ros2.faults import Deviation
 from embodied_agent.robots.ros2.goals import Ending, Goal
 from embodied_agent.robots.ros2.interface import Ros2Interface
@@ -54,7 +54,7 @@ class MoveItArm(ArmController):
         """Follow a trajectory from now on; tolerances are MoveIt's and its controller's."""
         goal = self.client.type.Goal()
         names = self._description.joint_names
-        goal.trajectory.joint_trajectory = messages.to_trajectory(at_rest(sparse(trajectory)), names)
+        goal.trajectory.joint_trajectory = messages.to_trajectory(commanded(trajectory), names)
         return self.client.send(goal)
 
     def hold(self, positions: Array) -> None:

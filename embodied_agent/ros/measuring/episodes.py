@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from std_srvs.srv import Trigger
 
+from embodied_agent.benchmark.episode import judged
 from embodied_agent.benchmark.metrics import EpisodeRecord
 from embodied_agent.benchmark.pool import Done
 from embodied_agent.benchmark.primitives import Ended, times
@@ -124,21 +125,8 @@ class OverRos:
         judgement = drawn.judge(before, truth(rig))
         lines = _lines(audit, read)
         programs = [line for line in lines if line.get("verb") == "program"]
-        record = EpisodeRecord(
-            id=f"{drawn.family}-{drawn.seed:06d}",
-            family=drawn.family,
-            seed=drawn.seed,
-            command=drawn.command.text,
-            expected="done",
-            success=bool(judgement.success),
-            verdict="error",
-            accepted=bool(programs),
-            finished=int(judgement.finished),
-            steps=int(judgement.steps),
-            unmet="; ".join(judgement.unmet),
-            plans=len(programs),
-            total_s=round(time.monotonic() - began, 4),
-            pace=round(pace, 3),
+        record = replace(
+            judged(drawn, judgement, began), accepted=bool(programs), plans=len(programs), pace=round(pace, 3)
         )
         record = _with_result(record, sent.result, late)
         return replace(record, primitives=_times(sent.result, lines) if len(programs) == 1 else ())
