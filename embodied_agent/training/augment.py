@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -9,8 +11,9 @@ from numpy.typing import NDArray
 from embodied_agent.training.shards import FIRST_INSTANCE
 
 Float = NDArray[np.float32]
-_GREY = 0.25  # share of crops without colours
-_REPAINTED = 0.5  # share of fruit in colours that it never has
+_GREY = 0.35  # share of crops without colours
+_REPAINTED = 0.5  # share of things in another colour than their own
+_ALIKE = 0.2  # distance of two colours in RGB from which on they are different ones
 
 
 def augment_color(rgb: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
@@ -27,42 +30,56 @@ def augment_color(rgb: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
     return result
 
 
-def augment_hue(
+def augment_paint(
     rgb: NDArray[np.uint8],
     labels: NDArray[np.uint8],
     instances: list[tuple[str, int, int]],
-    repaintable: frozenset[int],
+    withheld: Mapping[int, Float],
     rng: Generator,
 ) -> tuple[NDArray[np.uint8], list[tuple[str, int, int]]]:
-    """Shape must tell the kind: at times no colours at all, at times fruit of another colour.
+    """Shape must tell the kind: things are painted over in any colour, and at times there are no colours.
 
-    Kinds are trained in some colours and met in others; an eye that takes every small yellow
-    thing for a lemon has learnt the wrong thing.
+    Kinds are trained in some colours and met in others. An eye that saw orange balls and cans but
+    no orange cube takes orange for a sign against cubes, however square the thing; where colours
+    are dealt out at random there is no such sign to learn.
 
     Args:
         rgb: (H, W, 3).
         labels: (H, W); `first + i` is instance i, with the first of `shards.FIRST_INSTANCE`.
         instances: Name, class index and colour index of each.
-        repaintable: Class indices whose things may be painted over.
+        withheld: Class indices whose things may be painted over; colours they must not get, (k, 3) in 0..1.
 
     Returns:
         The picture, and the instances; those whose colour has no name now have index -1.
     """
-    if rng.random() < _GREY:
-        grey = rgb.mean(axis=2, keepdims=True).astype(np.uint8)
-        return grey.repeat(3, axis=2), [(name, kind, -1) for name, kind, _ in instances]
     painted = list(instances)
     image = rgb.copy()
     for index, (name, kind, _) in enumerate(instances):
-        if kind not in repaintable or rng.random() > _REPAINTED:
+        if kind not in withheld or rng.random() > _REPAINTED:
             continue
         mine = labels == FIRST_INSTANCE + index
-        shading = image[mine].max(axis=1, keepdims=True).astype(np.float32)
-        paint = rng.dirichlet(np.full(3, 0.7))
-        paint *= rng.uniform(0.5, 1.0) / paint.max()
-        image[mine] = (shading * paint).astype(np.uint8)
+        if not mine.any() or (paint := _draw_paint(withheld[kind], rng)) is None:
+            continue
+        light = image[mine].max(axis=1, keepdims=True).astype(np.float32)
+        light = (light + 6) / (np.percentile(light, 90) + 6)  # what is black has hardly any shading left
+        image[mine] = (255 * light * paint).clip(0, 255).astype(np.uint8)
         painted[index] = (name, kind, -1)
+    if rng.random() < _GREY:
+        image = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
+        painted = [(name, kind, -1) for name, kind, _ in painted]
     return image, painted
+
+
+def _draw_paint(withheld: Float, rng: Generator) -> Float | None:
+    """Any colour from black to white that is not like a withheld one, (3,) in 0..1; None if it was each time."""
+    for _ in range(8):
+        hue = rng.dirichlet(np.full(3, 0.5))
+        hue /= hue.max()
+        pale = rng.uniform(0, 1) ** 2  # mostly saturated
+        paint: Float = (rng.uniform(0.05, 1.0) * (hue + pale * (1 - hue))).astype(np.float32)
+        if not len(withheld) or np.linalg.norm(withheld - paint, axis=1).min() > _ALIKE:
+            return paint
+    return None
 
 
 def augment_depth(depth: Float, height: Float, rng: Generator) -> tuple[Float, Float]:

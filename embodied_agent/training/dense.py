@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from embodied_agent.commands.splits import pairs
 from embodied_agent.mllm.vision import OFFSET_SCALE, STRIDE, Dense, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, KINDS, STUFF, THINGS
-from embodied_agent.training.augment import augment_color, augment_depth, augment_hue
+from embodied_agent.training.augment import augment_color, augment_depth, augment_paint
 from embodied_agent.training.shards import FIRST_INSTANCE, Shot
-from sim.dimensions import FRUITS
+from sim.dimensions import RGB, colors_of
 
 Float = NDArray[np.float32]
 CROP = (160, 208)
@@ -27,7 +28,13 @@ _RARE = {
     "drawer_handle": 3.0, "door_handle": 3.0, "button": 2.0, "knob": 2.0, "door": 2.0, "cupboard": 2.0,
     "shelf": 1.5, "mug": 1.5, "bottle": 1.5, "cylinder": 1.5,
 }  # fmt: skip
-_FRUIT_CLASSES = frozenset(CLASS_INDEX[name] for name in FRUITS)
+# What may be painted over, and the colours that training never shows each kind in.
+_WITHHELD = {
+    CLASS_INDEX[kind]: np.array(
+        [RGB[color] for color in colors_of(kind) if (color, kind) not in pairs("train")], dtype=np.float32
+    ).reshape(-1, 3)
+    for kind in KINDS
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ def _sample(shot: Shot, rng: Generator, crop: tuple[int, int] | None) -> dict[st
         rgb, depth, height, labels = rgb[window], depth[window], height[window], labels[window]
         true_depth = true_depth[window]
         centres = centres - np.array([left / STRIDE, top / STRIDE, 0], dtype=np.float32)
-        rgb, instances = augment_hue(rgb, labels, instances, _FRUIT_CLASSES, rng)
+        rgb, instances = augment_paint(rgb, labels, instances, _WITHHELD, rng)
         rgb = augment_color(rgb, rng)
         depth, height = augment_depth(depth, height, rng)
     y, x = (int(value) for value in rng.integers(0, STRIDE, size=2)) if crop is not None else (0, 0)
