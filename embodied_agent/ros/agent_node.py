@@ -70,8 +70,9 @@ def main(args: list[str] | None = None) -> int:
 
 def _heed(node: AgentNode, caught: threading.Event, stopping: threading.Event) -> None:
     """Wait for a signal, and end the goal as soon as one comes."""
-    while not stopping.is_set():
-        if signal.sigtimedwait(ENDING, TICK / 4) is not None or caught.is_set():
+    while not stopping.wait(TICK / 4):
+        # Asked without a wait: one that a pause of the process interrupts may report a signal that never came.
+        if signal.sigtimedwait(ENDING, 0) is not None or caught.is_set():
             node.closing = True
             stopping.set()
             node.tasks.cancel("the node shuts down")

@@ -24,6 +24,7 @@ from embodied_agent.errors import RobotError
 from embodied_agent.robots.description import RobotDescription, load_robot
 from embodied_agent.robots.ros2.backend import Ros2Backend
 from embodied_agent.robots.ros2.interface import Ros2Interface
+from embodied_agent.robots.ros2.messages import JointReading
 from embodied_agent.types import JointTrajectory, Pose, RobotState
 
 DOMAIN = 12
@@ -395,6 +396,55 @@ def test_a_force_sensor_that_falls_silent_ends_the_motion() -> None:
         pair.arm.force = np.zeros(3)
         until(lambda: not any("force" in problem for problem in pair.backend.problems()))
         assert pair.backend.follow(pair.path()).completed
+    finally:
+        pair.close()
+
+
+def test_a_pause_of_this_process_is_not_taken_for_silence_of_the_robot() -> None:
+    pair = Pair(stale_after=0.5, state_timeout=2.0)
+    try:
+        held: list[float] = []
+
+        def watch(state: RobotState) -> str:
+            if len(held) < 3 and state.stamp:
+                began = time.monotonic()
+                while time.monotonic() < began + 0.8:
+                    sum(range(20_000_000))  # one call that lets no other thread of this process run
+                held.append(time.monotonic() - began)
+            return ""
+
+        motion = pair.backend.follow(pair.path(seconds=6.0), watch)
+        assert motion.completed, motion.reason
+        assert len(held) == 3 and min(held) > 0.5
+    finally:
+        pair.close()
+
+
+def test_old_readings_that_come_first_after_a_pause_are_not_judged() -> None:
+    pair = Pair(stale_after=0.5, state_timeout=2.0)
+    try:
+        sensors = pair.backend._sensors
+        pair.arm.talking = False
+        time.sleep(0.8)
+        newest = sensors.newest()
+        assert newest is not None and pair.backend.now() - newest.stamp > 0.5
+        count = sensors.count
+
+        def heard(stamp: float) -> None:
+            sensors._keep(JointReading(stamp, newest.positions, newest.velocities, newest.efforts))
+
+        threading.Timer(0.05, heard, (newest.stamp + 0.01,)).start()
+        threading.Timer(0.08, lambda: heard(pair.backend.now())).start()
+        _, readings = sensors.after(count, 5.0)
+        assert [pair.backend.now() - state.stamp < 0.5 for state in readings] == [False, True]
+        # Where readings are always late, the late one is judged all the same.
+        time.sleep(0.8)
+        count = sensors.count
+        threading.Timer(0.05, heard, (readings[-1].stamp + 0.01,)).start()
+        began = time.monotonic()
+        _, readings = sensors.after(count, 5.0)
+        assert len(readings) == 1 and pair.backend.now() - readings[0].stamp > 0.5
+        assert time.monotonic() - began < 2.0
     finally:
         pair.close()
 

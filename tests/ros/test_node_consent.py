@@ -31,6 +31,13 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         yield working
 
 
+@pytest.fixture(autouse=True)
+def free(rig: Rig) -> None:
+    """No stop of an earlier test is held."""
+    if "held" in rig.client.sentence("task"):
+        wait_until("reset", lambda: rig.client.trigger("reset").success, SOON)
+
+
 def away(rig: Rig) -> None:
     """The arm is a little away from home, so that going home moves it."""
     positions = [*rig.description.home]

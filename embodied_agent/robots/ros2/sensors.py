@@ -27,6 +27,7 @@ from embodied_agent.types import Array, RobotState
 BACKLOG = 8  # readings that a slow watch may lag behind; older ones are left out
 JUMP = 0.5  # [s] by which a stamp goes back when the clock starts over
 SLOW_SENSOR = 0.5  # [s] that force and fingers may be silent; they often come at a lower rate
+CATCH_UP = 0.2  # [s] that this process, when it was held up, may take to read what came meanwhile
 TRANSFORM_DEPTH = 100  # many publishers share one topic
 
 
@@ -130,6 +131,7 @@ class Sensors:
                 if deadline.over:
                     raise RobotError(self._no_reading(timeout))
                 self._changed.wait(WAIT)
+            self._catch_up()
             return _copy(self._recent[-1])
 
     def deadline(self, seconds: float) -> Deadline:
@@ -157,8 +159,21 @@ class Sensors:
         with self._changed:
             if self._count <= count:
                 self._changed.wait(timeout)
+            if self._count > count:
+                self._catch_up()
             new = min(self._count - count, len(self._recent))
             return self._count, list(self._recent)[len(self._recent) - new :]
+
+    def _catch_up(self) -> None:
+        """Wait for the newest of what came while this process was held up; needs the lock.
+
+        Old readings then come first, and their age tells nothing of the arm. Where readings are
+        late for another reason the wait is over soon, and the old one is judged.
+        """
+        limit = self._description.safety.stale_after
+        end = time.monotonic() + CATCH_UP
+        while self._session.now() - self._recent[-1].stamp > limit and (left := end - time.monotonic()) > 0:
+            self._changed.wait(left)
 
     def wake(self) -> None:
         """End a wait in `after`."""

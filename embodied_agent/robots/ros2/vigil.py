@@ -8,11 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from embodied_agent.robots.backend import Watch
-from embodied_agent.robots.ros2.sensors import Sensors
+from embodied_agent.robots.ros2.sensors import CATCH_UP, Sensors
 from embodied_agent.types import RobotState
 
 BREATH = 0.02  # [s] that a wait for a reading lasts at most: a stop is seen that soon without readings, too
 JUDGED = 3  # newest of the readings that came at once: after a pause, what counts is how the arm is now
+HELD_UP = 0.1  # [s] between two breaths: this process was not given time, and says nothing about the robot
 STOPPED = "stopped by request"
 
 
@@ -30,6 +31,7 @@ class Vigil:
         reason: Why to stop: a sentence, or "".
         since: When the reason was found, by the monotonic clock [s].
         peak_force: Largest external force so far [N].
+        held_up: Longest time for which nothing was watched because this process was not given time [s].
     """
 
     def __init__(self, sensors: Sensors, state: RobotState, watch: Watch, stopped: Callable[[], bool]) -> None:
@@ -40,6 +42,9 @@ class Vigil:
         self.since = 0.0
         self.peak_force = 0.0
         self.readings = 0
+        self.held_up = 0.0
+        self._breathed = time.monotonic()
+        self._patient_until = 0.0  # what came meanwhile is being read
 
     def breathe(self, *, watching: bool = True) -> bool:
         """Wait for readings and judge them; True while nothing is wrong.
@@ -59,8 +64,9 @@ class Vigil:
                 reason = self._watch(state)
                 if reason or self._stopped():
                     return self._end(reason or STOPPED)
+        self._note_pause()
         silence = self._sensors.silence()  # of any sensor: joints may speak while the force sensor is dead
-        return self._end(silence) if silence else True
+        return self._end(silence) if silence and time.monotonic() > self._patient_until else True
 
     def look(self, *, take: bool) -> None:
         """Wait for readings without judging them; `take` makes the newest the state of the motion's end."""
@@ -71,6 +77,13 @@ class Vigil:
     def give_up(self, reason: str) -> bool:
         """Stop for a reason that no reading shows."""
         return self._end(reason)
+
+    def _note_pause(self) -> None:
+        now = time.monotonic()
+        pause, self._breathed = now - self._breathed - BREATH, now
+        if pause > HELD_UP:
+            self.held_up = max(self.held_up, pause)
+            self._patient_until = now + CATCH_UP
 
     def _note(self, state: RobotState) -> None:
         self.state = state

@@ -130,6 +130,23 @@ def _silent(switch: str, row: str, instruction: str, outcomes: tuple[int, ...]) 
     return exercise
 
 
+def node_paused(rig: Rig, count: int, chance: random.Random) -> Finding:
+    """Take the processor from the node for a while as the arm moves; no sensor was silent, the goal is done."""
+    problems: list[str] = []
+    said: list[str] = []
+    for _ in rig.rounds(count):
+        sent = moving(rig)
+        time.sleep(chance.uniform(0.0, 0.5))
+        rig.agent.send(signal.SIGSTOP)
+        time.sleep(chance.uniform(0.3, 0.6))
+        rig.agent.send(signal.SIGCONT)
+        result = sent.wait(SOON)
+        said.append(f"{result.outcome}: {result.reason}")
+        _demand(problems, result.outcome == Result.DONE, f"outcome {result.outcome}: {result.reason}")
+        rig.restore()
+    return Finding("node paused", tuple(problems), {"rounds": count}, tuple(said))
+
+
 def cancel_at_random(rig: Rig, count: int, chance: random.Random) -> Finding:
     """Cancel a goal at random moments of a motion, and measure how long the arm still moves."""
 
@@ -266,6 +283,7 @@ EXERCISES: Mapping[str, Exercise] = {
     "joint_states_silent": _silent("joint_states_silent", "joint states", MOVES, LOST),
     "tf_silent": _silent("tf_silent", "transforms", LOOKS, UNMOVED),
     "controller_down": _silent("controller_down", "task", MOVES, LOST),
+    "node_paused": node_paused,
     "cancel_at_random": cancel_at_random,
     "stop_at_random": stop_at_random,
     "malformed_goals": malformed_goals,
@@ -280,6 +298,7 @@ LONG: Mapping[str, int] = {
     "joint_states_silent": 10,
     "tf_silent": 10,
     "controller_down": 10,
+    "node_paused": 10,
     "cancel_at_random": 50,
     "stop_at_random": 50,
     "malformed_goals": 1,

@@ -51,7 +51,14 @@ class RosBenchOptions:
 
     def counts(self) -> dict[str, int]:
         """Exercises to do, and how often; those that break processes last."""
-        faults = ("camera_silent", "joint_states_silent", "tf_silent", "controller_down", "model_killed")
+        faults = (
+            "camera_silent",
+            "joint_states_silent",
+            "tf_silent",
+            "controller_down",
+            "node_paused",
+            "model_killed",
+        )
         counts = {"many_goals": self.goals, "cancel_at_random": self.cancels, "stop_at_random": self.stops}
         counts["malformed_goals"] = min(1, self.faults)
         counts |= dict.fromkeys((*faults, "driver_killed"), self.faults) | {"signals": self.signals}
