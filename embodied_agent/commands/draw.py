@@ -45,9 +45,9 @@ WEIGHTS: dict[str, float] = {
     "home": 0.5,
     "point": 4,
     "absent": 6,
-    "ambiguous": 5,
+    "ambiguous": 6,
     "unsaid": 1.5,
-    "unreachable": 1.5,
+    "unreachable": 3,
     "misfit": 1,
     "declined": 6,
 }
@@ -63,12 +63,14 @@ class Grounded:
         canonical: The description that the program passes to `find`, `find_all`, `exists`, `count`.
         ids: Names of the things meant, in the scene; () = none is there.
         ambiguous: It asks for one thing and fits several.
+        alone: The phrase by itself says all of it; else the rest of the command is needed.
     """
 
     phrase: str
     canonical: str
     ids: tuple[str, ...]
     ambiguous: bool = False
+    alone: bool = True
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ class _Teller:
         if phrase in _uses():
             self.used.append(phrase)
         ids = tuple(thing.id for thing in resolve(meant, self.cast.things))
-        return (Ref(phrase, meant.text(), ids),)
+        return (Ref(phrase, meant.text(), ids, said == meant),)
 
     def _wrapped(self, draft: Draft) -> Pieces:
         """A clause with politeness and small talk."""
@@ -286,7 +288,7 @@ class _Teller:
         return (f"{verb}{rng.choice(options)} ", ref)
 
     def _groundings(self, pieces: Pieces, implied: tuple[Description, ...]) -> tuple[Grounded, ...]:
-        found = [Grounded(r.phrase, r.canonical, r.ids, _unsure(r)) for r in refs_of(pieces)]
+        found = [Grounded(r.phrase, r.canonical, r.ids, _unsure(r), r.alone) for r in refs_of(pieces)]
         for item in implied:
             found.append(Grounded("", item.text(), tuple(x.id for x in resolve(item, self.cast.things))))
         return tuple(found)

@@ -18,11 +18,13 @@ class Ref:
         phrase: As written.
         canonical: The description that a program would pass to `find`; "" = a clicked point.
         ids: Things meant; () = none in the scene.
+        alone: The phrase by itself says all of it; else the rest of the sentence is needed.
     """
 
     phrase: str
     canonical: str
     ids: tuple[str, ...]
+    alone: bool = True
 
 
 Piece = str | Ref

@@ -44,6 +44,7 @@ class TerminalConsent:
         words = "Run this program?" if question.unit is None else f"May the robot move for {question.what}?"
         self.tree.pause()
         self.asking = True
+        forget_typed()
         try:
             return AGREED if Confirm.ask(Text(words), console=self.console, default=False) else DECLINED
         except EOFError:
@@ -53,3 +54,13 @@ class TerminalConsent:
         finally:
             self.asking = False
             self.tree.resume()
+
+
+def forget_typed() -> None:
+    """Drop what was typed before the question: a second "y" for the last one must not answer this one."""
+    try:
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    except (ImportError, OSError, ValueError, termios.error):
+        return  # no terminal, or none that keeps what is typed ahead

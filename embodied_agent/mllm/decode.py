@@ -8,7 +8,9 @@ Tokens that the grammar leaves no choice about are read in one step.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +19,14 @@ from torch import Tensor
 
 from embodied_agent.errors import PlannerError
 from embodied_agent.mllm.decoder import Cache
+from embodied_agent.mllm.mentions import WHOLE, fitting, place_of
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, seen_at
-from embodied_agent.mllm.tokenizer import ABSENT, SPECIAL, STATES, ProgramTokenizer
+from embodied_agent.mllm.tokenizer import ABSENT, MENTIONS, SPECIAL, STATES, ProgramTokenizer
 
 MOST_PHRASES = 12
 LONGEST_PHRASE = 32
 MEMBER_THRESHOLD = 0.5
+RECENT = 16  # tokens that a line's beginning is away from its description
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,13 @@ class Writer:
         last: Tensor = hidden[0, -1]
         return last
 
-    def scores(self, hidden: Tensor) -> NDArray[np.float32]:
-        """Next-token logits, (V,)."""
+    def scores(self, hidden: Tensor, mentions: Sequence[int] = ()) -> NDArray[np.float32]:
+        """Next-token logits, (V,), of plain tokens and of those mentions."""
         logits: NDArray[np.float32] = self._network.decoder.logits(hidden).float().numpy()
+        kept = {mention: logits[mention] for mention in mentions}
         logits[len(self._tokenizer) :] = -np.inf
+        for mention, value in kept.items():
+            logits[mention] = value
         return logits
 
     def phrase(self, hidden: Tensor) -> tuple[list[int], Tensor]:
@@ -161,63 +168,106 @@ class Writer:
         tokens, at_link = self.phrase(hidden)
         return self.follow(self._tokenizer.decode(tokens), at_link)
 
-    def ground_all(self, opening: int) -> tuple[list[Link], Tensor]:
-        """Ground every phrase of a command; the links, and the hidden state after `<program>`."""
+    def ground_all(self, opening: int, told: Sequence[str | None] = ()) -> tuple[list[Link], Tensor]:
+        """Ground every phrase of a command; the links, and the hidden state after `<program>`.
+
+        Args:
+            opening: `<start>` or `<again>`.
+            told: The phrases of the command in their order, as each reads by itself; None = it is to be
+                read in its context. What the words leave out may follow.
+        """
         tokenizer = self._tokenizer
         hidden = self.read([opening])
         links: list[Link] = []
+        for words in told:
+            again = words is not None and words in [link.words for link in links]
+            if not again and len(links) < MOST_PHRASES:
+                hidden = self._ground_next(words, links)
         while len(links) < MOST_PHRASES:
             scores = self.scores(hidden)
             if scores[tokenizer.program] >= scores[tokenizer.ground]:
                 break
-            tokens, at_link = self.phrase(self.read([tokenizer.ground]))
-            link = self.follow(tokenizer.decode(tokens), at_link)
-            links.append(link)
-            state = tokenizer.found + STATES.index(f"<{link.state}>")
-            hidden = self.read([state], link.pointed)
+            hidden = self._ground_next(None, links)
         return links, self.read([tokenizer.program])
 
-    def program(self, hidden: Tensor, matcher: object | None) -> str:
+    def _ground_next(self, words: str | None, links: list[Link]) -> Tensor:
+        """Write one phrase, point from it, and read what it points at; the hidden state after that."""
+        tokenizer = self._tokenizer
+        if words is None:
+            tokens, at_link = self.phrase(self.read([tokenizer.ground]))
+            words = tokenizer.decode(tokens)
+        else:
+            at_link = self.read([tokenizer.ground, *tokenizer.encode(words), tokenizer.link])
+        link = self.follow(words, at_link)
+        links.append(link)
+        return self.read([tokenizer.found + STATES.index(f"<{link.state}>")], link.pointed)
+
+    def program(self, hidden: Tensor, matcher: object | None, links: Sequence[Link] = ()) -> str:
         """Write the program after `<program>`, under a grammar if there is one.
+
+        Args:
+            hidden: As `ground_all` gives it.
+            matcher: Of the grammar; it is told of mentions as of the words that they stand for.
+            links: What was grounded, which the program may mention.
 
         Raises:
             PlannerError: It did not end, or the grammar got stuck.
         """
+        tokenizer, end = self._tokenizer, self._tokenizer.end
+        phrases = [link.words for link in links[:MENTIONS]]
+        states = [(link.words, link.state) for link in links[:MENTIONS]]
+        said = {tokenizer.mention(k): tokenizer.encode(text) for k, text in enumerate(phrases)}
         written: list[int] = []
-        end = self._tokenizer.end
         while True:
-            scores = self.scores(hidden)
+            call, name = place_of(tokenizer.decode_program(written[-RECENT:], phrases))
+            mentions = [tokenizer.mention(k) for k in fitting(call, name, states)]
+            scores = self.scores(hidden, mentions)
+            if call in WHOLE and mentions:
+                scores[: len(tokenizer)] -= 1e4  # words only where the grammar allows no mention
             scores[:end] = -np.inf
             scores[end + 1 : len(SPECIAL)] = -np.inf
             token = int(scores.argmax())
             more = [] if token == end and matcher is None else [token]
             if matcher is not None:
-                more = self._allowed(scores, token, matcher)
+                more = self._allowed(scores, token, matcher, said)
             if not more or more[-1] == end:
-                return self._tokenizer.decode(written + [t for t in more if t != end])
+                return tokenizer.decode_program(written + [t for t in more if t != end], phrases)
             written += more
             hidden = self.read(more)
 
-    def _allowed(self, scores: NDArray[np.float32], token: int, matcher: object) -> list[int]:
+    def _allowed(
+        self, scores: NDArray[np.float32], token: int, matcher: Any, said: Mapping[int, list[int]]
+    ) -> list[int]:
+        """The best token that the grammar allows, and those that must follow it."""
         start = time.perf_counter()
         try:
-            if matcher.is_stopped():  # type: ignore[attr-defined]
+            if matcher.is_stopped():
                 return [self._tokenizer.end]
-            if matcher.try_consume_tokens([token]) != 1:  # type: ignore[attr-defined]
-                mask = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)  # type: ignore[attr-defined]
+            if not _consume(matcher, said.get(token, [token])):
+                mask = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
                 allowed = np.unpackbits(mask, bitorder="little")[: len(scores)].astype(bool)
+                for mention, words in said.items():
+                    allowed[mention] = matcher.validate_tokens(words) == len(words)
                 scores[~allowed] = -np.inf
                 token = int(scores.argmax())
-                if not allowed[token] or not matcher.consume_token(token):  # type: ignore[attr-defined]
-                    raise PlannerError(f"the grammar allows nothing here: {matcher.get_error()}")  # type: ignore[attr-defined]
+                if not allowed[token] or not _consume(matcher, said.get(token, [token])):
+                    raise PlannerError(f"the grammar allows nothing here: {matcher.get_error()}")
             if token == self._tokenizer.end:
                 return [token]
-            forced: list[int] = matcher.compute_ff_tokens()  # type: ignore[attr-defined]
-            if forced and not matcher.consume_tokens(forced):  # type: ignore[attr-defined]
-                raise PlannerError(f"the grammar refuses its own tokens: {matcher.get_error()}")  # type: ignore[attr-defined]
+            forced: list[int] = matcher.compute_ff_tokens()
+            if forced and not matcher.consume_tokens(forced):
+                raise PlannerError(f"the grammar refuses its own tokens: {matcher.get_error()}")
             return [token, *forced]
         finally:
             self.timer.masking += time.perf_counter() - start
+
+
+def _consume(matcher: Any, tokens: list[int]) -> bool:
+    """Tell the grammar of tokens, all or none; False where it does not allow them."""
+    done = int(matcher.try_consume_tokens(tokens))
+    if 0 < done < len(tokens):
+        matcher.rollback(done)
+    return done == len(tokens)
 
 
 def _choose(state: str, best: Tensor, share: Tensor) -> tuple[tuple[int, ...], float]:

@@ -96,6 +96,16 @@ class WordReader:
                     letters[row, column] = letter_groups(text.lower()[start:end])
         return Words(torch.from_numpy(pieces), torch.from_numpy(letters))
 
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """Where the whole word of each piece stands in a text, first and last character; (0, 0) = a mark."""
+        encoding = self._tokenizer.encode(text.lower())
+        spans: dict[int, tuple[int, int]] = {}
+        for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+            if word is not None:
+                low, high = spans.get(word, (start, end))
+                spans[word] = (min(low, start), max(high, end))
+        return [(0, 0) if word is None else spans[word] for word in encoding.word_ids]
+
 
 def letter_groups(word: str) -> NDArray[np.int64]:
     """Hashes of the word's one- to three-letter groups with marked ends, (20,) int64, 0 = none."""

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_agent.errors import CommandRefused
-from embodied_agent.mllm.decode import Grammar, Link, Writer
+from embodied_agent.mllm.decode import MOST_PHRASES, Grammar, Link, Writer
 from embodied_agent.mllm.instances import Instances, find_instances, full_mask
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.mask import point_of
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, stack_scenes
 from embodied_agent.mllm.objects import Float, Seen, describe, point_features
+from embodied_agent.mllm.phrases import phrases_of
 from embodied_agent.mllm.picture import Picture, picture_from_frame
 from embodied_agent.mllm.tokenizer import ProgramTokenizer
 from embodied_agent.mllm.vision import Dense, look_twice, stack_inputs
@@ -149,9 +150,11 @@ class BuiltinModel:
             memory = self.fuse(text, seen, clicked)
             read = time.perf_counter()
             writer = Writer(self.network, self.tokenizer, memory)
-            links, hidden = writer.ground_all(self.tokenizer.again if again else self.tokenizer.start)
+            told = self._phrases(text, memory, seen, clicked)
+            links, hidden = writer.ground_all(self.tokenizer.again if again else self.tokenizer.start, told)
             grounded = time.perf_counter()
-            program = writer.program(hidden, self._grammar.matcher(grammar) if grammar else None)
+            matcher = self._grammar.matcher(grammar) if grammar else None
+            program = writer.program(hidden, matcher, links)
         timings = {
             "words_s": read - start, "ground_s": grounded - read, "decode_s": time.perf_counter() - grounded,
             "masking_s": writer.timer.masking, "tokens": float(writer.timer.tokens),
@@ -164,6 +167,20 @@ class BuiltinModel:
         with torch.inference_mode():
             memory = self.fuse(phrase, seen, clicked)
             return Writer(self.network, self.tokenizer, memory).ground(self.tokenizer.find)
+
+    def _phrases(self, text: str, memory: Memory, seen: Seen, clicked: Float) -> list[str | None]:
+        """What the phrases of a command mean, each read by itself; None for one that needs the others."""
+        text = " ".join(text.split())
+        spoken = phrases_of(self.network.phrases(memory.words)[0], self._words.places(text))[:MOST_PHRASES]
+        alone = [text[item.start : item.end] for item in spoken if item.alone]
+        if not alone:
+            return [None] * len(spoken)
+        together = self._fuse(alone, seen, clicked)
+        opening = self.tokenizer.find
+        told = [
+            Writer(self.network, self.tokenizer, together.row(k)).ground(opening).words for k in range(len(alone))
+        ]
+        return [told.pop(0) if item.alone else None for item in spoken]
 
     def _look(self, frame: Frame) -> Looked:
         if self._last is not None and self._last.frame is frame:
@@ -191,8 +208,11 @@ class BuiltinModel:
         text = " ".join(text.split())
         if not text:
             raise CommandRefused("the command is empty")
-        words = self._words.read([text])
-        scenes = stack_scenes([seen], [clicked], self.network.settings)
+        return self._fuse([text], seen, clicked)
+
+    def _fuse(self, texts: list[str], seen: Seen, clicked: Float) -> Memory:
+        words = self._words.read(texts)
+        scenes = stack_scenes([seen] * len(texts), [clicked] * len(texts), self.network.settings)
         tokens = self._sentences(words.pieces)
         return self.network.fuse(tokens, words.letters, words.pieces != 0, scenes)
 

@@ -23,6 +23,7 @@ from embodied_agent.mllm.objects import (
     PointEncoder,
     Seen,
 )
+from embodied_agent.mllm.phrases import PhraseTagger
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.vision import Vision
 
@@ -83,18 +84,20 @@ class Memory:
     Attributes:
         tokens: (B, M, D).
         mask: (B, M) bool.
+        words: The word tokens among them, (B, L, D).
         objects: The object tokens among them, (B, N, D).
         present: (B, N) bool.
     """
 
     tokens: Tensor
     mask: Tensor
+    words: Tensor
     objects: Tensor
     present: Tensor
 
-    def repeat(self, rows: Tensor) -> Memory:
-        """The memory of picture `rows[i]` in row i."""
-        return Memory(self.tokens[rows], self.mask[rows], self.objects[rows], self.present[rows])
+    def row(self, index: int) -> Memory:
+        """The memory of one command alone."""
+        return Memory(*(getattr(self, item.name)[index : index + 1] for item in fields(self)))
 
 
 class EmbodiedNetwork(nn.Module):
@@ -109,6 +112,7 @@ class EmbodiedNetwork(nn.Module):
         self.clicks = PointEncoder(settings)
         self.words = WordAdapter(settings)
         self.fusion = Fusion(settings)
+        self.phrases = PhraseTagger(settings)
         self.decoder = Decoder(settings)
         self.mask = MaskDecoder(settings)
 
@@ -132,7 +136,8 @@ class EmbodiedNetwork(nn.Module):
             _placed(scenes),
         )
         first = words.shape[1]
-        return Memory(memory, mask, memory[:, first : first + objects.shape[1]], scenes.present)
+        seen = memory[:, first : first + objects.shape[1]]
+        return Memory(memory, mask, memory[:, :first], seen, scenes.present)
 
 
 def _placed(scenes: Scenes) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from embodied_agent.errors import WeightsError
@@ -14,9 +15,11 @@ PAD, START, FIND, GROUND, LINK, FOUND, SEVERAL, ABSENT, AMBIGUOUS, PROGRAM, END,
 # `<again>` opens the sequence in place of `<start>` when an earlier program has failed.
 STATES = (FOUND, SEVERAL, ABSENT, AMBIGUOUS)  # what a link may have led to
 FILE_NAME = "tokenizer.json"
+MENTIONS = 12  # grounded phrases that a program can mention by their number
 
 # A token never spans two words inside a string: "red" and "mug" stay apart, so a pair that was
 # never seen in training is written with the same tokens as any other. Digits stay apart as well.
+_SAID = re.compile(r'\b(?:find|find_all|exists|count|refuse|ask)\("([^"\n]*)"')
 _PIECES = r"""\n *| ?[A-Za-z_]+(?:\("|\(|=")?|[0-9]| ?[^\sA-Za-z0-9_]+|\s"""
 
 
@@ -51,6 +54,45 @@ class ProgramTokenizer:
         """Text of tokens; marks are left out."""
         plain = [token for token in tokens if token >= len(SPECIAL)]
         return str(self._tokenizer.decode(plain, skip_special_tokens=False))
+
+    def mention(self, number: int) -> int:
+        """The token that stands for the grounded phrase of that number; it follows the plain tokens."""
+        return len(self) + number
+
+    def encode_program(self, program: str, phrases: Sequence[str]) -> list[int]:
+        """Tokens of a program, where what was grounded is mentioned and not said again.
+
+        The words of a description are so read once, from the command; a program that speaks of
+        "the third phrase" cannot mix up the colours of the second and the third.
+
+        Args:
+            program: Its text.
+            phrases: Grounded descriptions in their order.
+        """
+        numbers = {text: number for number, text in enumerate(phrases[:MENTIONS]) if text}
+        if not numbers:
+            return self.encode(program)
+        longest_first = "|".join(re.escape(text) for text in sorted(numbers, key=len, reverse=True))
+        named = re.compile(rf"(?<!\w)(?:{longest_first})(?!\w)")
+        tokens: list[int] = []
+        done = 0
+        for string in _SAID.finditer(program):
+            for found in named.finditer(program, string.start(1), string.end(1)):
+                tokens += [*self.encode(program[done : found.start()]), self.mention(numbers[found.group()])]
+                done = found.end()
+        return tokens + self.encode(program[done:])
+
+    def decode_program(self, tokens: Sequence[int], phrases: Sequence[str]) -> str:
+        """Text of a program's tokens, mentions said in full."""
+        parts: list[str] = []
+        plain: list[int] = []
+        for token in tokens:
+            if token < len(self):
+                plain.append(token)
+            else:
+                parts += [self.decode(plain), phrases[token - len(self)]]
+                plain = []
+        return "".join([*parts, self.decode(plain)])
 
 
 def train_tokenizer(texts: Iterable[str], path: Path, vocabulary: int) -> None:

@@ -13,7 +13,7 @@ from embodied_agent.errors import WeightsError
 from embodied_agent.mllm.network import EmbodiedNetwork
 from embodied_agent.mllm.settings import VERSION, ModelSettings
 from embodied_agent.mllm.tokenizer import FILE_NAME as TOKENIZER_FILE
-from embodied_agent.mllm.tokenizer import ProgramTokenizer
+from embodied_agent.mllm.tokenizer import MENTIONS, ProgramTokenizer
 
 DIRECTORY = Path(__file__).parent / "weights"
 INDEX = "model.json"
@@ -71,8 +71,9 @@ def load_weights(directory: Path | None = None) -> tuple[EmbodiedNetwork, Progra
     index = _read_index(directory / INDEX)
     settings = ModelSettings.from_dict(index["settings"])
     tokenizer = ProgramTokenizer(directory / TOKENIZER_FILE)
-    if len(tokenizer) > settings.vocabulary:
-        raise WeightsError(f"{tokenizer.path} has {len(tokenizer)} tokens, the model {settings.vocabulary}")
+    if len(tokenizer) + MENTIONS > settings.vocabulary:
+        needed = f"{len(tokenizer)} tokens, and {MENTIONS} mentions beside them"
+        raise WeightsError(f"{tokenizer.path} has {needed}; the model has room for {settings.vocabulary}")
     state: dict[str, Tensor] = {}
     for name, size in index["files"].items():
         state.update(_read_shard(directory / name, int(size)))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from embodied_agent.consent import AGREED, DECLINED, ENDED, SILENT
 
 POLL = 0.05  # [s] between two looks at whether the run ended meanwhile
+LOOK = 0.3  # [s] that a question stands before a yes counts: the second of two quick ones was not meant for it
 
 
 class Consent:
@@ -19,6 +20,7 @@ class Consent:
         self._waiting = False
         self._answer: bool | None = None
         self._what = ""
+        self._asked = 0.0  # moment of the question by the monotonic clock [s]
 
     @property
     def waiting(self) -> str:
@@ -39,6 +41,7 @@ class Consent:
         until = time.monotonic() + timeout
         with self._changed:
             self._answer, self._what, self._waiting = None, what, True
+            self._asked = time.monotonic()
             try:
                 while self._answer is None and not ended() and time.monotonic() < until:
                     self._changed.wait(POLL)
@@ -55,6 +58,8 @@ class Consent:
         with self._changed:
             if not self._waiting or self._answer is not None:
                 return False, "nothing waits for consent"
+            if agree and time.monotonic() - self._asked < LOOK:
+                return False, f"{self._what} was asked for only just now; look at it, and answer again"
             self._answer = agree
             self._changed.notify_all()
             return True, f"{self._what}: {AGREED if agree else DECLINED}"

@@ -228,11 +228,23 @@ def example_record(example: Example) -> dict[str, Any]:
         "program": example.program,
         "repair": "" if declined else program_text(example.goal, repair=True),
         "phrases": [[text, ids, state] for text, (ids, state) in told.items()],
+        "spans": _spans(example, list(told)),
         "points": [list(point) for point in example.points],
         "family": example.family,
         "kind": example.kind,
         "seed": example.seed,
     }
+
+
+def _spans(example: Example, told: list[str]) -> list[list[int]]:
+    """Of each phrase: first and last character, whether it says all by itself, and which of `told` it is."""
+    spans, place = [], 0
+    for item in example.groundings:
+        if item.phrase:
+            start = example.command.index(item.phrase, place)
+            place = start + len(item.phrase)
+            spans.append([start, place, int(item.alone), told.index(item.canonical)])
+    return spans
 
 
 def episode_of(shot: Shot) -> Episode | None:

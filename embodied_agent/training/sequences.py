@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -13,6 +14,7 @@ from embodied_agent.mllm.decoder import Pointing
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, Scenes, seen_at, stack_scenes
 from embodied_agent.mllm.objects import Float, Seen
+from embodied_agent.mllm.phrases import labels_of
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.tokenizer import STATES, ProgramTokenizer
 
@@ -48,6 +50,8 @@ class Example:
         points: Clicked points, (P, 5).
         again: An earlier program failed.
         until: Tokens of the program that are learnt; 0 = all.
+        spans: Of each phrase in the words first and last character, whether it says all by itself,
+            and its number among `phrases`; None = not known.
     """
 
     words: str
@@ -57,6 +61,7 @@ class Example:
     points: Float = field(default_factory=lambda: np.zeros((0, 5), dtype=np.float32))
     again: bool = False
     until: int = 0
+    spans: tuple[tuple[int, int, bool, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class SequenceBatch:
 
     Attributes:
         pieces, letters: Words as numbers, (B, L), (B, L, 20).
+        spoken: Label of each word, see `phrases.LABELS`, (B, L); IGNORED where nothing is asked.
         scenes: Visual tokens.
         tokens: (B, T).
         labels: Next token at each position, (B, T); IGNORED where nothing is asked.
@@ -77,6 +83,7 @@ class SequenceBatch:
 
     pieces: Tensor
     letters: Tensor
+    spoken: Tensor
     scenes: Scenes
     tokens: Tensor
     labels: Tensor
@@ -105,7 +112,8 @@ def encode_example(example: Example, tokenizer: ProgramTokenizer) -> tuple[list[
             silent.append(len(tokens))  # the pointer decides the state, not the language head
             tokens.append(tokenizer.found + STATES.index(f"<{phrase.state}>"))
     if not query:
-        program = [*tokenizer.encode(example.program), tokenizer.end]
+        texts = [phrase.text for phrase in example.phrases]
+        program = [*tokenizer.encode_program(example.program, texts), tokenizer.end]
         tokens += [tokenizer.program, *program[: example.until or None]]
     return tokens, links, silent
 
@@ -142,7 +150,18 @@ def sequence_batch(
             if example.program:
                 feedback[row, place + 1] = column
     arrays = (tokens, labels, links, linked, pointed, members, states, feedback)
-    return SequenceBatch(words.pieces, words.letters, scenes, *(torch.from_numpy(a) for a in arrays))
+    spoken = torch.from_numpy(_spoken(examples, reader, words.pieces.shape[1]))
+    return SequenceBatch(words.pieces, words.letters, spoken, scenes, *(torch.from_numpy(a) for a in arrays))
+
+
+def _spoken(examples: list[Example], reader: WordReader, length: int) -> NDArray[np.int64]:
+    """Labels of the words, (B, L)."""
+    labels = np.full((len(examples), length), IGNORED, dtype=np.int64)
+    for row, example in enumerate(examples):
+        if example.spans is not None:
+            found = labels_of(example.spans, reader.places(example.words))
+            labels[row, : len(found)] = found
+    return labels
 
 
 def run_sequences(
@@ -164,10 +183,13 @@ def sequence_loss(
     network: EmbodiedNetwork, sentences: SentenceEncoder, batch: SequenceBatch, scales: int
 ) -> dict[str, Tensor]:
     """The weighted parts of the loss, by name; their sum is minimised."""
-    _, hidden, pointing = run_sequences(network, sentences, batch, scales)
+    memory, hidden, pointing = run_sequences(network, sentences, batch, scales)
     asked = batch.labels != IGNORED
     logits = network.decoder.logits(hidden[asked]).float()
     losses = {"words": F.cross_entropy(logits, batch.labels[asked])}
+    told = batch.spoken != IGNORED
+    if told.any():
+        losses["phrases"] = F.cross_entropy(network.phrases(memory.words[told]), batch.spoken[told])
     return losses | pointer_loss(pointing, batch)
 
 

@@ -40,6 +40,7 @@ class Episode:
         points: Clicked points as the model reads them, (P, 5).
         family: Of tasks, for the evaluation.
         seed: What generated it; -1 = unknown.
+        spans: Where phrases stand in the command, see `Example.spans`; None = not known.
     """
 
     command: str
@@ -49,6 +50,7 @@ class Episode:
     points: Float = field(default_factory=lambda: np.zeros((0, 5), dtype=np.float32))
     family: str = ""
     seed: int = -1
+    spans: tuple[tuple[int, int, bool, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ def episode_from_record(record: dict[str, Any], points: Float) -> Episode:
         points=points,
         family=record["family"],
         seed=record["seed"],
+        spans=tuple((first, last, bool(alone), int(k)) for first, last, alone, k in record["spans"])
+        if "spans" in record
+        else None,
     )
 
 
@@ -121,6 +126,7 @@ def plan_example(situation: Situation, rng: Generator, again: float = 0.12) -> E
         program=episode.repair if repeated else episode.program,
         points=episode.points,
         again=repeated,
+        spans=episode.spans,
     )
 
 
@@ -131,6 +137,7 @@ def query_examples(situation: Situation, count: int, rng: Generator) -> list[Exa
         text = description.text()
         words = f"the {text}" if rng.random() < 0.3 else text
         told.append((words, text, [thing.id for thing in matches], state))
+    told += _spoken(situation)
     if situation.natural:
         shown = {thing.id for thing in situation.things}
         for index in rng.integers(len(situation.natural), size=count):
@@ -144,6 +151,19 @@ def query_examples(situation: Situation, count: int, rng: Generator) -> list[Exa
         if phrase.certain:
             examples.append(Example(words, dropped(situation.seen, rng), (phrase,)))
     return examples
+
+
+def _spoken(situation: Situation) -> list[tuple[str, str, Sequence[str], str]]:
+    """Phrases of the situation's command as they were typed: words, canonical wording, ids, state."""
+    episode = situation.episode
+    if episode is None:
+        return []
+    found: list[tuple[str, str, Sequence[str], str]] = []
+    for start, end, alone, number in episode.spans or ():
+        text, ids, state = episode.phrases[number]
+        if alone:
+            found.append((episode.command[start:end], text, ids, state))
+    return found
 
 
 def _state(text: str, count: int) -> str:

@@ -30,7 +30,7 @@ from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.network import EmbodiedNetwork
 from embodied_agent.mllm.objects import Seen
 from embodied_agent.mllm.settings import ModelSettings
-from embodied_agent.mllm.tokenizer import FILE_NAME, ProgramTokenizer, train_tokenizer
+from embodied_agent.mllm.tokenizer import FILE_NAME, MENTIONS, ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.weights import save_weights
 from embodied_agent.training.batches import batches_of_like_length, cut_short, draw_examples
 from embodied_agent.training.dense import dense_batch, dense_loss, rareness
@@ -153,7 +153,7 @@ class Trainer:
         self.network.vision.eval()
         parts = (
             self.network.things, self.network.grid, self.network.clicks, self.network.words,
-            self.network.fusion, self.network.decoder,
+            self.network.fusion, self.network.phrases, self.network.decoder,
         )  # fmt: skip
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(prepare)
@@ -231,7 +231,7 @@ class Trainer:
         texts: list[str] = []
         for record in records:
             texts += [record["program"], record["repair"], *(text for text, _, _ in record["phrases"])]
-        train_tokenizer(texts, self.data / FILE_NAME, self.settings.vocabulary)
+        train_tokenizer(texts, self.data / FILE_NAME, self.settings.vocabulary - MENTIONS)
 
     def export(self, directory: Path, facts: dict[str, Any]) -> None:
         """Write weights, tokenizer and index to a folder."""

@@ -14,6 +14,7 @@ from embodied_agent.commands.draw import generate
 from embodied_agent.mllm.decode import Grammar, Writer
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.network import EmbodiedNetwork, stack_scenes
+from embodied_agent.mllm.phrases import phrases_of
 from embodied_agent.mllm.picture import camera_to_array
 from embodied_agent.mllm.settings import TINY
 from embodied_agent.mllm.tokenizer import ProgramTokenizer, train_tokenizer
@@ -153,17 +154,22 @@ def test_a_small_network_learns_to_point_and_to_write(tokenizer: ProgramTokenize
     with torch.inference_mode():
         _, _, pointing = run_sequences(network, sentences, batch, 2)
         accuracy = pointer_accuracy(pointing, batch)
-        written = []
+        written, named, told = [], [], []
         for example in examples:
             words = reader.read([example.words])
             scenes = stack_scenes([example.seen], [example.points], TINY)
             memory = network.fuse(sentences(words.pieces), words.letters, words.pieces != 0, scenes)
             writer = Writer(network, tokenizer, memory)
             links, hidden = writer.ground_all(tokenizer.start)
-            written.append(writer.program(hidden, None) == example.program)
-            assert [link.words for link in links] == [phrase.text for phrase in example.phrases]
+            texts = [link.words for link in links]
+            written.append(writer.program(hidden, None, links) == example.program)
+            assert texts == [phrase.text for phrase in example.phrases]
+            spoken = phrases_of(network.phrases(memory.words)[0], reader.places(example.words))
+            named += [(item.start, item.alone) for item in spoken]
+            told += [(start, alone) for start, _, alone, _ in example.spans or ()]
     assert accuracy["best"] > 0.9
     assert sum(written) >= len(examples) - 1
+    assert named == told
 
 
 def test_the_oracle_writes_only_what_the_grammar_allows(tokenizer: ProgramTokenizer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ pytest.importorskip("control_msgs", reason="needs control_msgs, which a robot ha
 pytest.importorskip("mujoco", reason="the simulated driver needs mujoco")
 
 from embodied_agent.errors import RobotError
+from embodied_agent.ros.consent import LOOK
 from embodied_agent.ros.faults.client import Sent
 from embodied_agent.ros.faults.processes import wait_until
 from embodied_agent.ros.faults.rig import Rig
@@ -52,6 +54,7 @@ def waiting(rig: Rig, instruction: str = HOME) -> Sent:
     assert sent.accepted, rig.client.sentence("task")
     wait_until("it waits", lambda: sent.done.is_set() or "waiting_for_consent" in sent.phases, SOON)
     assert not sent.done.is_set(), sent.result.reason
+    time.sleep(LOOK)
     return sent
 
 

@@ -151,7 +151,7 @@ def test_nothing_runs_before_a_person_agreed_where_consent_is_demanded(rig: Rig)
             waiting = next(f for f in sent.feedback if f.phase == "waiting_for_consent")
             assert "say(" in {row.key: row.value for row in waiting.evidence}["program"]
             assert not sent.done.is_set()
-            assert rig.client.confirm(agree).success
+            wait_until("the answer counts", lambda agree=agree: rig.client.confirm(agree).success, SOON)
             result = sent.wait(SOON)
             assert result.outcome == outcome
             assert bool(result.nodes) is agree

@@ -26,7 +26,7 @@ from embodied_agent.program.events import Event
 from embodied_agent.robots.ros2.interface import Ros2Interface
 from embodied_agent.ros import diagnostics, parameters
 from embodied_agent.ros.audit import AuditLog
-from embodied_agent.ros.consent import Consent
+from embodied_agent.ros.consent import LOOK, Consent
 from embodied_agent.ros.markers import MarkerBoard
 from embodied_agent.ros.minds import ModelReading
 from embodied_agent.ros.requests import Result, check_inside, command_of, outcome_of, sentence_of, time_limit_of
@@ -284,9 +284,22 @@ def test_an_answer_ends_the_wait(agree: bool, outcome: str) -> None:
     thread, said = asked(consent)
     while not consent.waiting:
         time.sleep(0.001)
+    time.sleep(LOOK)
     assert consent.answer(agree) == (True, f'unit("mug"): {outcome}')
     thread.join(5.0)
     assert (said, consent.waiting) == ([outcome], "")
+
+
+def test_the_second_of_two_quick_answers_does_not_count_for_the_next_question() -> None:
+    consent = Consent()
+    thread, said = asked(consent)
+    while not consent.waiting:
+        time.sleep(0.001)
+    counted, sentence = consent.answer(True)
+    assert (counted, said) == (False, []) and "look at it" in sentence
+    assert consent.answer(False)[0]  # a no is never too early
+    thread.join(5.0)
+    assert said == [consents.DECLINED]
 
 
 def test_an_answer_that_nobody_waits_for_is_not_kept_for_later() -> None:

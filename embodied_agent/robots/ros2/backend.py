@@ -239,9 +239,7 @@ class Ros2Backend(Backend):
 
     def _motion(self, vigil: Vigil, reason: str, began: float, error: float = 0.0) -> Motion:
         if vigil.held_up:
-            remark = (
-                f"this process was held up for {vigil.held_up:.2f} s in a command: it needs more processor"
-            )
+            remark = f"this process was held up for {vigil.held_up:.2f} s in a command: it needs more processor"
             self._session.node.get_logger().warning(remark)
         return Motion(not reason, reason, vigil.state, self.now() - began, error, vigil.peak_force)
 
