@@ -23,7 +23,6 @@ from embodied_agent.mllm.mentions import WHOLE, fitting, place_of
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, seen_at
 from embodied_agent.mllm.tokenizer import ABSENT, MENTIONS, SPECIAL, STATES, ProgramTokenizer
 
-MOST_PHRASES = 12
 LONGEST_PHRASE = 32
 MEMBER_THRESHOLD = 0.5
 RECENT = 16  # tokens that a line's beginning is away from its description
@@ -121,10 +120,7 @@ class Writer:
     def scores(self, hidden: Tensor, mentions: Sequence[int] = ()) -> NDArray[np.float32]:
         """Next-token logits, (V,), of plain tokens and of those mentions."""
         logits: NDArray[np.float32] = self._network.decoder.logits(hidden).float().numpy()
-        kept = {mention: logits[mention] for mention in mentions}
-        logits[len(self._tokenizer) :] = -np.inf
-        for mention, value in kept.items():
-            logits[mention] = value
+        logits[np.setdiff1d(np.arange(len(self._tokenizer), len(logits)), mentions)] = -np.inf
         return logits
 
     def phrase(self, hidden: Tensor) -> tuple[list[int], Tensor]:
@@ -181,9 +177,9 @@ class Writer:
         links: list[Link] = []
         for words in told:
             again = words is not None and words in [link.words for link in links]
-            if not again and len(links) < MOST_PHRASES:
+            if not again and len(links) < MENTIONS:
                 hidden = self._ground_next(words, links)
-        while len(links) < MOST_PHRASES:
+        while len(links) < MENTIONS:
             scores = self.scores(hidden)
             if scores[tokenizer.program] >= scores[tokenizer.ground]:
                 break

@@ -11,6 +11,7 @@ import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,26 +86,24 @@ class WordReader:
         letters = np.zeros((len(texts), longest, GROUPS_PER_WORD), dtype=np.int64)
         for row, (text, encoding) in enumerate(zip(texts, encodings, strict=True)):
             pieces[row, : len(encoding.ids)] = encoding.ids
-            spans: dict[int, list[int]] = {}
-            for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
-                if word is not None:
-                    span = spans.setdefault(word, [start, end])
-                    span[1] = max(span[1], end)
-            for column, word in enumerate(encoding.word_ids):
-                if word is not None:
-                    start, end = spans[word]
+            for column, (start, end) in enumerate(_word_places(encoding)):
+                if end > start:
                     letters[row, column] = letter_groups(text.lower()[start:end])
         return Words(torch.from_numpy(pieces), torch.from_numpy(letters))
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """Where the whole word of each piece stands in a text, first and last character; (0, 0) = a mark."""
-        encoding = self._tokenizer.encode(text.lower())
-        spans: dict[int, tuple[int, int]] = {}
-        for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
-            if word is not None:
-                low, high = spans.get(word, (start, end))
-                spans[word] = (min(low, start), max(high, end))
-        return [(0, 0) if word is None else spans[word] for word in encoding.word_ids]
+        return _word_places(self._tokenizer.encode(text.lower()))
+
+
+def _word_places(encoding: Any) -> list[tuple[int, int]]:
+    """See `WordReader.places`."""
+    spans: dict[int, tuple[int, int]] = {}
+    for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+        if word is not None:
+            low, high = spans.get(word, (start, end))
+            spans[word] = (min(low, start), max(high, end))
+    return [(0, 0) if word is None else spans[word] for word in encoding.word_ids]
 
 
 def letter_groups(word: str) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_agent.errors import CommandRefused
-from embodied_agent.mllm.decode import MOST_PHRASES, Grammar, Link, Writer
+from embodied_agent.mllm.decode import Grammar, Link, Writer
 from embodied_agent.mllm.instances import Instances, find_instances, full_mask
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.mask import point_of
@@ -22,7 +22,7 @@ from embodied_agent.mllm.network import EmbodiedNetwork, Memory, stack_scenes
 from embodied_agent.mllm.objects import Float, Seen, describe, point_features
 from embodied_agent.mllm.phrases import phrases_of
 from embodied_agent.mllm.picture import Picture, picture_from_frame
-from embodied_agent.mllm.tokenizer import ProgramTokenizer
+from embodied_agent.mllm.tokenizer import MENTIONS, ProgramTokenizer
 from embodied_agent.mllm.vision import Dense, look_twice, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, KINDS
 from embodied_agent.mllm.weights import load_weights
@@ -171,7 +171,7 @@ class BuiltinModel:
     def _phrases(self, text: str, memory: Memory, seen: Seen, clicked: Float) -> list[str | None]:
         """What the phrases of a command mean, each read by itself; None for one that needs the others."""
         text = " ".join(text.split())
-        spoken = phrases_of(self.network.phrases(memory.words)[0], self._words.places(text))[:MOST_PHRASES]
+        spoken = phrases_of(self.network.phrases(memory.words)[0], self._words.places(text))[:MENTIONS]
         alone = [text[item.start : item.end] for item in spoken if item.alone]
         if not alone:
             return [None] * len(spoken)

@@ -15,9 +15,7 @@ from embodied_agent.planners.catalog import planner_config
 
 BACKENDS = ("mujoco", "ros2", "both")
 NEEDED = ("rclpy", "control_msgs", "tf2_msgs", "embodied_agent_interfaces")
-DISCOVERY = (
-    5.0  # [s] in which a busy process of this machine makes itself known; they announce themselves every 3 s
-)
+DISCOVERY = 5.0  # [s] in which a busy process makes itself known; they announce themselves every 3 s
 
 
 def refuse_impossible(backend: str, options: BenchOptions, workers: int, *, combinations: bool) -> None:
