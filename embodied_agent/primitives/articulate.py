@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied_agent.perception import articulation, states
 from embodied_agent.perception.geometry import voxel_centers
@@ -23,6 +24,7 @@ OPENED = 0.15  # of the range: how well an opening that was asked for is met
 WIDE = 0.85  # from here on more open is as good
 STAYED = 0.01  # [m] a handle that moved less is where it was
 EXPLORE = 0.03  # [m] first pull at a handle, to learn how the part really moves
+HANDLE_REACH = 0.06  # [m] a handle sticks out of a drawer's front by less
 SHUT = 0.006  # [m] pushed beyond the estimated closed position; contact ends it
 
 
@@ -141,19 +143,19 @@ def propose_lead_grasp(
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
 def push_shut(context: Context, part: Object, joint: Joint) -> Result:
-    """Push a door shut with closed fingers that reach down its outer face.
+    """Push a door or a drawer shut with closed fingers, without its handle.
 
     Args:
-        part: The door, as just measured.
-        joint: Its hinge.
+        part: The door or drawer, as just measured.
+        joint: How it moves.
     """
-    if joint.type != "revolute":
-        return Result(ok=False, reason=f"only a door can be pushed shut, {part.description!r} slides")
     arm, opening = context.arm, _opening(context, part, joint)
     if not opening.ok:
         return opening
     handle = context.view.handle_of(part)
     around = context.obstacles(part) if handle is None else context.obstacles(part, handle)
+    if joint.type == "prismatic":
+        around = around[~_sticks_out(around, part, joint)]
     amount = _amount(joint, part.position, float(opening.value), 0.0)
     plan, reason = plan_push(arm, part, joint, amount, around, CLEARANCE)
     if plan is None:
@@ -161,9 +163,9 @@ def push_shut(context: Context, part: Object, joint: Joint) -> Result:
     there = arm.move_joints(plan.posture, context.obstacles())
     if not there.ok:
         return there
-    down = arm.move_straight(plan.tool, speed=0.15, until_contact=CONTACT)
-    if not down.ok:
-        return down
+    before = arm.move_straight(plan.tool, speed=0.15, until_contact=CONTACT)
+    if not before.ok:
+        return before
     reach = articulation.radius(joint, plan.tool.position)
     pushed = lead(arm, joint, plan.amount, plan.turn, reach=reach)
     _mark_led(context, part, joint, -float(opening.value) * joint.range)
@@ -198,6 +200,18 @@ def _mark_led(context: Context, part: Object, joint: Joint, amount: float) -> No
         if seen is not None:
             cloud = articulation.carried(joint, voxel_centers(seen.cloud, LED_VOXEL), amount)
             context.led[seen.id] = (seen, cloud)
+
+
+def _sticks_out(points: Array, panel: Object, joint: Joint) -> NDArray[np.bool_]:
+    """Which points (N, 3) are on a drawer's front: a handle that nobody named goes where the front goes."""
+    outward = articulation.tangent(joint, panel.position)
+    off = points - panel.position
+    aside = off @ np.cross(np.array([0.0, 0.0, 1.0]), outward)
+    before = off @ outward
+    return np.asarray(
+        (before > 0.0) & (before < panel.extent[0] / 2 + HANDLE_REACH)
+        & (np.abs(aside) < panel.extent[1] / 2) & (np.abs(off[:, 2]) < panel.extent[2] / 2)
+    )  # fmt: skip
 
 
 def _amount(joint: Joint, hand: Array, before: float, to: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,10 @@ MOST_GIVEN = 0.04  # [m] aside in all; more means that the joint is not what it 
 STOPPED = 0.8  # share of the force that acts against the way where a part is at its stop
 BLOCKED = 4  # chunks in a row that ended at the force limit
 TURNS = (1.0, 0.7, 0.4)  # shares of a door's turn that the hand turns too
-RUN_UP = 0.03  # [m] between the fingers and a door before they push it
+RUN_UP = 0.03  # [m] between the fingers and a part before they push it
 OVER = 0.012  # [m] between the palm and the door's top
 PUSHED_AT = (0.85, 0.65)  # of a door's width from its hinge
+PRESSED_AT = (0.25, -0.25, 0.35, -0.35, 0.0)  # of a drawer's width from the middle, where its handle is
 PUSH_TURNS = (1.0, 0.5, 0.0)  # shares of the door's turn that the pushing hand turns too
 MOST_LAG = 0.6  # [rad] between hand and door; beyond it the fingers come near the door's face
 POSTURES = 3  # of the arm, tried for one grasp
@@ -55,13 +56,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Push:
-    """How a door can be pushed shut.
+    """How a door or a drawer can be pushed shut.
 
     Attributes:
-        tool: Tool pose beside the door, fingers down.
-        posture: Joints of the arm above it [rad], (n,).
-        turn: Share of the door's turn that the hand turns too.
-        amount: Signed motion from there [rad].
+        tool: Tool pose before the part, whence the push begins.
+        posture: Joints of the arm before the straight way there [rad], (n,).
+        turn: Share of a door's turn that the hand turns too.
+        amount: Signed motion from there [rad] or [m].
     """
 
     tool: Pose
@@ -116,51 +117,69 @@ def plan_lead(
 
 
 def plan_push(
-    arm: Arm, panel: Object, joint: Joint, amount: float, obstacles: Array, above: float
+    arm: Arm, panel: Object, joint: Joint, amount: float, obstacles: Array, back: float
 ) -> tuple[Push | None, str]:
-    """Where upright closed fingers can push a door's face all along its arc; or why nowhere.
-
-    The palm passes over the door; the fingers reach down its outer face.
+    """Where closed fingers can push a part shut all its way; or why nowhere.
 
     Args:
         arm: The arm, where it stands now.
-        panel: The door, as just measured.
-        joint: Its hinge.
-        amount: Signed motion to push it by, < 0 [rad].
-        obstacles: Points (N, 3) to keep off, without the door and its handle.
-        above: Length of the straight way down beside the door [m].
+        panel: The door or the drawer's front, as just measured.
+        joint: Its joint.
+        amount: Signed motion to push it by, < 0 [rad] or [m].
+        obstacles: Points (N, 3) to keep off, without the part and its handle.
+        back: Length of the straight way to where the push begins [m].
     """
     world = arm.collisions(Obstacles(points=obstacles, table=0.0))
-    kinematics, gripper, start = arm.kinematics, arm.description.gripper, arm.state().positions
+    kinematics, start = arm.kinematics, arm.state().positions
+    reason = "no place to push was tried"
+    spent = arm.allowance(SEARCH)
+    slides = joint.type == "prismatic"
+    for tool, run_up in (_before_drawer if slides else _beside_door)(arm, panel, joint):
+        if spent():
+            break
+        way = amount - run_up
+        before = tool.translated(-back * tool.rotation[:, 2])
+        for solution in kinematics.inverses(before, start, count=POSTURES, attempts=6, random_seed=arm.seed):
+            contact = world.contact(solution.positions) if solution.found else None
+            if not solution.found or contact is not None:
+                reason = f"before the push {contact or solution.reason}"
+                continue
+            there = follow_poses(kinematics, solution.positions, [tool], world)
+            reason = there.reason or reason
+            for turn in ((1.0,) if slides else PUSH_TURNS) if there.complete else ():
+                poses = articulation.path(joint, tool, way, 12, turn)[1:]
+                pushed = follow_poses(kinematics, there.positions[-1], poses, world)
+                if pushed.complete:
+                    return Push(tool, solution.positions, turn, way), ""
+                reason = pushed.reason
+    return None, reason
+
+
+def _beside_door(arm: Arm, panel: Object, joint: Joint) -> Iterator[tuple[Pose, float]]:
+    """Upright fingers that reach down a door's outer face while the palm passes over it; and the run-up [rad]."""
+    gripper = arm.description.gripper
     spoke = (panel.position - joint.origin) * np.array([1.0, 1.0, 0.0])
     width = 2.0 * float(np.linalg.norm(spoke))
     face = articulation.tangent(joint, panel.position)  # outward: where it moves when it opens
     off = panel.extent[0] / 2 + max(gripper.finger_breadth / 2, gripper.finger_thickness) + RUN_UP
     height = panel.position[2] + panel.extent[2] / 2 + OVER - gripper.palm_depth
-    reason = "no place to push was tried"
-    spent = arm.allowance(SEARCH)
     for share, yaw in itertools.product(PUSHED_AT, np.linspace(0.0, 2 * np.pi, 8, endpoint=False)):
-        if spent():
-            break
         base = joint.origin + 2.0 * share * spoke + off * face
-        way = amount - RUN_UP / (share * width)
         across = np.array([-np.sin(yaw), np.cos(yaw), 0.0])
-        tool = arm.pointing_down(np.array([base[0], base[1], height]), across)
-        over = tool.translated(np.array([0.0, 0.0, above]))
-        for solution in kinematics.inverses(over, start, count=POSTURES, attempts=6, random_seed=arm.seed):
-            contact = world.contact(solution.positions) if solution.found else None
-            if not solution.found or contact is not None:
-                reason = f"before the push {contact or solution.reason}"
-                continue
-            down = follow_poses(kinematics, solution.positions, [tool], world)
-            reason = down.reason or reason
-            for turn in PUSH_TURNS if down.complete else ():
-                poses = articulation.path(joint, tool, way, 12, turn)[1:]
-                pushed = follow_poses(kinematics, down.positions[-1], poses, world)
-                if pushed.complete:
-                    return Push(tool, solution.positions, turn, way), ""
-                reason = pushed.reason
-    return None, reason
+        yield arm.pointing_down(np.array([base[0], base[1], height]), across), RUN_UP / (share * width)
+
+
+def _before_drawer(arm: Arm, panel: Object, joint: Joint) -> Iterator[tuple[Pose, float]]:
+    """Fingers that point at a drawer's front beside its handle; and the run-up [m]."""
+    inward = -articulation.tangent(joint, panel.position)
+    aside = np.cross(np.array([0.0, 0.0, 1.0]), inward)
+    base = panel.position - (panel.extent[0] / 2 + RUN_UP) * inward
+    for share, roll in itertools.product(PRESSED_AT, np.linspace(0.0, 2 * np.pi, 8, endpoint=False)):
+        across = np.cos(roll) * aside + np.sin(roll) * np.array([0.0, 0.0, 1.0])
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.stack([np.cross(across, inward), across, inward], axis=1)
+        matrix[:3, 3] = base + share * panel.extent[1] * aside
+        yield Pose.from_matrix(matrix), RUN_UP
 
 
 def lead(

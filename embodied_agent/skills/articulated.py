@@ -24,7 +24,7 @@ def open(part: Object, to: Annotated[float, Range(0.1, 1.0)] = 0.9):
 
 
 def close(part: Object):
-    """Close a drawer or a door by its handle, or push a door shut where its handle is out of reach.
+    """Close a drawer or a door by its handle, or push it shut where its handle cannot be led.
 
     One that is measured to be shut is left alone: nothing would give way to the hand.
 
@@ -54,7 +54,7 @@ def close(part: Object):
             joint = joint_of(target)
             close_fingers()
             push_shut(target, joint)
-            lift(height=0.1)
+            retreat(distance=0.08)
             home()
             ensure(is_closed(target))
 

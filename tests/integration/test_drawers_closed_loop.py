@@ -9,6 +9,7 @@ import pytest
 from embodied_agent.account import Account
 from embodied_agent.agent import Listeners
 from embodied_agent.assembly import Assembly, Minds
+from embodied_agent.perception.truth import TruthGrounder
 from embodied_agent.planners.goal import Close, Open
 from embodied_agent.program.events import Event
 from embodied_agent.setup import Setup
@@ -64,3 +65,14 @@ def test_a_drawer_meets_its_stop_softly(minds: Minds) -> None:
     assert fraction < 0.02
     peaks = [event.evidence["peak_force"] for event in heard if "peak_force" in event.evidence]
     assert max(peaks) < 200.0  # the supervisor stops for good at 250 N
+
+
+def test_a_drawer_whose_handle_is_not_seen_is_pushed_shut(minds: Minds, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = TruthGrounder.detect
+    monkeypatch.setattr(
+        TruthGrounder, "detect", lambda self, frame: [d for d in seen(self, frame) if d.kind != "drawer_handle"]
+    )
+    account, heard, fraction = do(minds, 0.8, Close(PART))
+    assert account.verdict == "done", account.message
+    assert "push_shut" in labels(heard) and "clasp" not in labels(heard)
+    assert fraction < 0.02
