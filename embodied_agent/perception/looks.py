@@ -45,8 +45,10 @@ def robot_mask(points: clouds.Points, detections: list[Detection], spheres: Arra
     if spheres is not None and len(spheres):
         low = spheres[:, :3].min(axis=0) - spheres[:, 3].max() - 0.05
         high = spheres[:, :3].max(axis=0) + spheres[:, 3].max() + 0.05
-        candidates = ((points > low) & (points < high)).all(axis=-1) & ~mask
-        mask[candidates] = clouds.near_spheres(points[candidates].astype(np.float64), spheres)
+        candidates = ~mask
+        for axis in range(3):
+            candidates &= (points[..., axis] > low[axis]) & (points[..., axis] < high[axis])
+        mask[candidates] = clouds.near_spheres(points[candidates], spheres)
     return mask
 
 
