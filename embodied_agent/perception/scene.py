@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from embodied_agent.perception import cloud as clouds
+from embodied_agent.perception.borders import parted
 from embodied_agent.perception.geometry import Plane, voxel_centers
 from embodied_agent.perception.grounder import ROBOT, SURROUNDINGS, Grounder
 from embodied_agent.perception.localize import (
@@ -89,7 +90,9 @@ class Scene:
         robot = robot_mask(points, detections, robot_spheres)
         things = [d for d in detections if d.kind != ROBOT and d.kind not in SURROUNDINGS]
         self.table = clouds.table_plane(points, robot)
-        masks = clouds.snapped([d.mask & ~robot for d in things], points, self.table.offset, robot)
+        movable = [d.kind not in FIXED for d in things]
+        masks = parted([d.mask & ~robot for d in things], frame.rgb, points, movable)
+        masks = clouds.snapped(masks, points, self.table.offset, robot)
         measured, kept = self._measure(frame, points, things, masks)
         look = Look(frame, points, robot, {})
         seen = self._track(measured, [masks[k] for k in kept], look, still)

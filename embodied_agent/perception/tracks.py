@@ -16,6 +16,8 @@ OTHER_KIND = 1.2  # units of cost; a model may misname what stands still
 OTHER_COLOR = 0.8
 VIVID = 0.25  # difference of the strongest and weakest of red, green, blue in [0, 1]
 HUES = 12
+GREYS = (0.25, 0.65)  # brightness between dark and grey, grey and bright
+SHADES = HUES + len(GREYS) + 1
 GATE = 2.4  # units: a thing of the same name within 12 cm, another name within a few cm
 SIZE_CHANGE = 0.35  # relative; a thing that was carried elsewhere still has its size
 FORGET_AFTER = 8  # looks that see through the place where it was
@@ -63,14 +65,19 @@ class Track:
 
 def coarse_colors(rgb: NDArray[np.uint8]) -> Array:
     """Share of pixels (n, 3) in each of 12 hues where the colour is vivid, and one for the rest."""
-    values = rgb.astype(np.float64) / 255.0
+    counts = np.bincount(np.minimum(shade_of(rgb), HUES), minlength=HUES + 1)
+    return np.asarray(counts / max(len(rgb), 1))
+
+
+def shade_of(rgb: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Which of 12 hues a pixel of (n, 3) is of where its colour is vivid; dark, grey or bright otherwise, (n,)."""
+    values = rgb.astype(np.float32) / 255.0
     high, low = values.max(axis=1), values.min(axis=1)
     vivid = (high - low > VIVID) & (high > VIVID)
     red, green, blue = values.T
     hue = np.arctan2(np.sqrt(3.0) * (green - blue), 2 * red - green - blue)
-    bins = np.floor((hue + np.pi) / (2 * np.pi) * HUES).astype(int) % HUES
-    counts = np.bincount(np.where(vivid, bins, HUES), minlength=HUES + 1)
-    return np.asarray(counts / max(len(rgb), 1))
+    bins = np.floor((hue + np.pi) / (2 * np.pi) * HUES).astype(np.intp) % HUES
+    return np.asarray(np.where(vivid, bins, HUES + np.digitize(high, GREYS)))
 
 
 def associate(tracks: list[Track], items: list[Object]) -> list[Track | None]:
