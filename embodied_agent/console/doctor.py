@@ -16,7 +16,7 @@ from embodied_agent.errors import CameraError, EmbodiedAgentError
 PACKAGES = {
     "mujoco": ("mujoco", "mink", "daqp", "ompl", "toppra", "ruckig", "open3d", "cv2", "scipy", "gymnasium",
                "pybullet_data", "trimesh", "imageio_ffmpeg"),
-    "mllm": ("torch", "transformers", "tokenizers", "safetensors", "llguidance", "fastapi", "uvicorn"),
+    "mllm": ("torch", "transformers", "tokenizers", "safetensors", "llguidance", "cv2", "fastapi", "uvicorn"),
     "bench": ("matplotlib", "psutil"),
 }  # fmt: skip
 MESA = "apt-get install libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libgles2 libosmesa6"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,7 +19,10 @@ CENTRE_THRESHOLD = 0.25
 SMALLEST = 6  # cells; fewer are noise
 LOST = 10  # cells of a class without any centre that still make an instance
 REACH = 6.0  # cells; a pixel joins a look-alike's centre from at most this far
-SECOND_COLOR = 0.3  # share from which an instance is two things of one kind, one on the other
+SAME_PLACE = 0.5  # of its width, from which on a thing's parts point elsewhere
+PIECE = 0.15  # of the largest piece; smaller ones that lie apart are stray cells
+ALIKE = 0.3  # share that the names, and the colours, of two fragments of a thing have in common
+SECOND_COLOR = 0.2  # share from which an instance is two things of one kind, one on the other
 _FEATURED = len(CLASSES) - STUFF
 
 
@@ -30,7 +34,7 @@ class Instances:
         ids: Instance of each cell, (120, 160) int16; -1 = none.
         classes: Mean class probabilities, (n, 25) float32.
         colors: Mean colour probabilities, (n, 8) float32.
-        scores: Peak of the centre heatmap times the class probability, (n,) float32.
+        scores: How sure it is that there is such a thing, in [0, 1], (n,) float32.
         thing: Probability that a cell shows any thing, (120, 160) float32.
     """
 
@@ -57,7 +61,8 @@ def find_instances(dense: Dense, index: int, limit: int) -> Instances:
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), 0).astype(np.float32)
     votes = grid + offsets  # (2, h, w) as x, y
     centres = _centres(peaks.cpu().numpy(), heat.cpu().numpy(), labels, votes)
-    ids = _assign(labels, votes, centres)
+    ids = _joined(_assign(labels, votes, centres), votes, classes, colors)
+    ids, centres = _in_one_place(ids, votes, centres)
     ids, peak_of = _split_by_color(ids, colors, labels, centres)
     return _summarise(ids, peak_of, classes, colors, limit)
 
@@ -101,6 +106,66 @@ def _assign(labels: NDArray[np.int64], votes: Float, centres: Float) -> NDArray[
         chosen[distance[np.arange(len(best)), best] > reach] = -1
         ids[cells] = chosen
     return ids
+
+
+def _joined(ids: NDArray[np.int16], votes: Float, classes: Float, colors: Float) -> NDArray[np.int16]:
+    """Fragments of one thing that were named differently are one again.
+
+    They point to the same place, show the same colour, and each might be what the other is called;
+    a lemon in a bowl shares only the place.
+    """
+    found = [(i, ids == i) for i in range(int(ids.max()) + 1) if (ids == i).any()]
+    means = [
+        (int(cells.sum()), votes[:, cells].mean(1), classes[STUFF:, cells].mean(1), colors[:, cells].mean(1))
+        for _, cells in found
+    ]
+    ids = ids.copy()
+    for a in sorted(range(len(found)), key=lambda k: means[k][0]):  # the smaller joins the larger
+        best, nearest = None, np.inf
+        for b in range(len(found)):
+            larger = (means[b][0], b) > (means[a][0], a)
+            if not larger or GROUP_OF_CLASS[STUFF + int(means[b][2].argmax())] != 0:
+                continue
+            apart = float(np.hypot(*(means[a][1] - means[b][1])))
+            alike = min(float(np.minimum(means[a][k], means[b][k]).sum()) for k in (2, 3))
+            if apart < max(SAME_PLACE * np.sqrt(means[b][0]), 2.0) and alike > ALIKE and apart < nearest:
+                best, nearest = b, apart
+        if best is not None:
+            ids[ids == found[a][0]] = found[best][0]
+    return ids
+
+
+def _in_one_place(ids: NDArray[np.int16], votes: Float, centres: Float) -> tuple[NDArray[np.int16], Float]:
+    """Pieces that lie apart from the largest one of their instance.
+
+    One that something in front cut off points to the same place and stays; another of some size is
+    a thing of its own, whose centre went unseen; the rest are stray cells and go.
+    """
+    ids, rows = ids.copy(), [centres]
+    count = len(centres)
+    for index in range(len(centres)):
+        mine = (ids == index).astype(np.uint8)
+        pieces, labels, stats, _ = cv2.connectedComponentsWithStats(mine, connectivity=8)
+        if pieces < 3:
+            continue
+        areas = stats[1:, cv2.CC_STAT_AREA]
+        largest = int(areas.argmax()) + 1
+        place = np.median(votes[:, labels == largest], axis=1)
+        for piece in range(1, pieces):
+            if piece == largest:
+                continue
+            cells = labels == piece
+            x, y = np.median(votes[:, cells], axis=1)
+            if np.hypot(x - place[0], y - place[1]) < max(REACH, SAME_PLACE * np.sqrt(areas[largest - 1])):
+                if areas[piece - 1] < PIECE * areas[largest - 1]:
+                    ids[cells] = -1
+            elif areas[piece - 1] >= LOST:
+                rows.append(np.array([[centres[index, 0], x, y, CENTRE_THRESHOLD]], dtype=np.float32))
+                ids[cells] = count
+                count += 1
+            else:
+                ids[cells] = -1
+    return ids, np.concatenate(rows)
 
 
 def _split_by_color(

@@ -22,6 +22,7 @@ from embodied_agent.mllm.network import EmbodiedNetwork, Memory, stack_scenes
 from embodied_agent.mllm.objects import Float, Seen, describe, point_features
 from embodied_agent.mllm.phrases import phrases_of
 from embodied_agent.mllm.picture import Picture, picture_from_frame
+from embodied_agent.mllm.recognize import recognize
 from embodied_agent.mllm.tokenizer import MENTIONS, ProgramTokenizer
 from embodied_agent.mllm.vision import Dense, look_twice, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, KINDS
@@ -188,7 +189,8 @@ class BuiltinModel:
         picture = picture_from_frame(frame)
         dense = look(self.network, [picture])
         instances = find_instances(dense, 0, self.network.settings.max_objects)
-        seen = describe(picture, instances, dense.features[0], dense.coarse[0])
+        instances = recognize(self.network.recognizer, picture, instances)
+        seen = describe(picture, instances, dense.coarse[0])
         self._last = Looked(frame, picture, dense, instances, seen)
         return self._last
 

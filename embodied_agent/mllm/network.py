@@ -24,6 +24,7 @@ from embodied_agent.mllm.objects import (
     Seen,
 )
 from embodied_agent.mllm.phrases import PhraseTagger
+from embodied_agent.mllm.recognize import Recognizer
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.vision import Vision
 
@@ -33,7 +34,7 @@ class Scenes:
     """Visual tokens of a batch, padded.
 
     Attributes:
-        attributes, pooled, geometry: As in `Seen`, (B, N, ...).
+        attributes, geometry: As in `Seen`, (B, N, ...).
         present: Which object slots are filled, (B, N) bool.
         grid: (B, 6, 8, C).
         points: Clicked points, (B, P, 5).
@@ -41,7 +42,6 @@ class Scenes:
     """
 
     attributes: Tensor
-    pooled: Tensor
     geometry: Tensor
     present: Tensor
     grid: Tensor
@@ -60,7 +60,6 @@ def stack_scenes(seen: list[Seen], points: list[Float], settings: ModelSettings)
     clicks = max((len(item) for item in points), default=0)
     arrays = {
         "attributes": np.zeros((batch, objects, ATTRIBUTES), dtype=np.float32),
-        "pooled": np.zeros((batch, objects, settings.pixel_features), dtype=np.float32),
         "geometry": np.zeros((batch, objects, GEOMETRY), dtype=np.float32),
         "present": np.zeros((batch, objects), dtype=bool),
         "grid": np.zeros((batch, GRID_ROWS, GRID_COLUMNS, settings.channels[-1]), dtype=np.float32),
@@ -68,7 +67,7 @@ def stack_scenes(seen: list[Seen], points: list[Float], settings: ModelSettings)
         "clicked": np.zeros((batch, clicks), dtype=bool),
     }
     for row, (item, clicked) in enumerate(zip(seen, points, strict=True)):
-        for name in ("attributes", "pooled", "geometry"):
+        for name in ("attributes", "geometry"):
             arrays[name][row, : len(item)] = getattr(item, name)
         arrays["present"][row, : len(item)] = True
         arrays["grid"][row] = item.grid
@@ -107,6 +106,7 @@ class EmbodiedNetwork(nn.Module):
         super().__init__()
         self.settings = settings
         self.vision = Vision(settings)
+        self.recognizer = Recognizer(settings)
         self.things = ObjectEncoder(settings)
         self.grid = GridEncoder(settings)
         self.clicks = PointEncoder(settings)
@@ -126,7 +126,7 @@ class EmbodiedNetwork(nn.Module):
             scenes: Visual tokens and clicked points.
             scales: How many layouts of grid tokens are read.
         """
-        objects = self.things(scenes.attributes, scenes.pooled, scenes.geometry)
+        objects = self.things(scenes.attributes, scenes.geometry)
         grid = self.grid(scenes.grid, scales)
         points = self.clicks(scenes.points)
         everywhere = torch.ones(grid.shape[:2], dtype=torch.bool, device=grid.device)

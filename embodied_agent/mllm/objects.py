@@ -31,13 +31,11 @@ class Seen:
 
     Attributes:
         attributes: Class and colour probabilities of each thing, (n, 33) float32.
-        pooled: Mean pixel features over its mask, (n, F) float32.
         geometry: See GEOMETRY, (n, 14) float32.
         grid: Coarse features of the picture, (6, 8, C) float32.
     """
 
     attributes: Float
-    pooled: Float
     geometry: Float
     grid: Float
 
@@ -45,27 +43,22 @@ class Seen:
         return len(self.geometry)
 
 
-def describe(picture: Picture, instances: Instances, features: Tensor, coarse: Tensor) -> Seen:
-    """Pool the dense features over each instance and measure it.
+def describe(picture: Picture, instances: Instances, coarse: Tensor) -> Seen:
+    """What each instance is called, and where it is.
 
     Args:
         picture: Source of the world points.
         instances: What was found in it.
-        features: Pixel features of this picture, (F, 120, 160).
         coarse: Deepest features of this picture, (C, 15, 20).
     """
     count = len(instances)
     geometry = np.zeros((count, GEOMETRY), dtype=np.float32)
-    pooled = np.zeros((count, features.shape[0]), dtype=np.float32)
-    flat = features.float().reshape(features.shape[0], -1).cpu().numpy()
     for index in range(count):
         cells = np.flatnonzero(instances.ids.reshape(-1) == index)
-        pooled[index] = flat[:, cells].mean(1)
         geometry[index] = _measure(picture, cells, float(instances.scores[index]))
     grid = F.adaptive_avg_pool2d(coarse.float()[None], (GRID_ROWS, GRID_COLUMNS))[0]
     return Seen(
         attributes=np.concatenate([instances.classes, instances.colors], axis=1),
-        pooled=pooled,
         geometry=geometry,
         grid=grid.permute(1, 2, 0).cpu().numpy().astype(np.float32),
     )
@@ -103,20 +96,26 @@ POSITION = 3 * 2 * len(_WAVELENGTHS)
 
 
 class ObjectEncoder(nn.Module):
-    """Attributes, pooled features and geometry of a thing -> one token."""
+    """What a thing is called, and where and how large it is -> one token, the sum of both.
+
+    The names add up and are not mixed: a layer that sees kind and colour together learns which of
+    them go together, and takes a cube in a colour that it never met for none.
+    """
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
-        inputs = ATTRIBUTES + settings.pixel_features + GEOMETRY + POSITION
-        self.mix = nn.Sequential(
-            nn.Linear(inputs, 2 * settings.width), nn.GELU(), nn.Linear(2 * settings.width, settings.width)
+        self.names = nn.Linear(ATTRIBUTES, settings.width, bias=False)
+        self.place = nn.Sequential(
+            nn.Linear(GEOMETRY + POSITION, 2 * settings.width),
+            nn.GELU(),
+            nn.Linear(2 * settings.width, settings.width),
         )
 
-    def forward(self, attributes: Tensor, pooled: Tensor, geometry: Tensor) -> Tensor:
-        """(B, N, 33), (B, N, F), (B, N, 14) -> (B, N, D)."""
+    def forward(self, attributes: Tensor, geometry: Tensor) -> Tensor:
+        """(B, N, 33), (B, N, 14) -> (B, N, D)."""
         position = encode_position(geometry[..., :3])
         scaled = torch.cat([geometry[..., :3] * 2.0, geometry[..., 3:9] * 8.0, geometry[..., 9:]], dim=-1)
-        tokens: Tensor = self.mix(torch.cat([attributes, pooled * 0.5, scaled, position], dim=-1))
+        tokens: Tensor = self.names(attributes) + self.place(torch.cat([scaled, position], dim=-1))
         return tokens
 
 

@@ -19,6 +19,7 @@ class Picture:
     """What the network reads.
 
     Attributes:
+        image: The colours as they came, at any size, (H, W, 3) uint8.
         rgb: (240, 320, 3) uint8.
         depth: [m], (240, 320) float32; 0 = no reading.
         height: Above the table top [m], (240, 320) float32; 0 where depth is 0.
@@ -28,6 +29,7 @@ class Picture:
         camera: Scaled to this picture.
     """
 
+    image: NDArray[np.uint8]
     rgb: NDArray[np.uint8]
     depth: Float
     height: Float
@@ -39,14 +41,14 @@ class Picture:
 def picture_from_frame(frame: Frame) -> Picture:
     """Bring a frame of any size to 320x240 (area average for colour, nearest for depth)."""
     camera = scaled_camera(frame.camera, WIDTH, HEIGHT)
-    return picture_from_arrays(_shrink(frame.rgb), _nearest(frame.depth), camera)
+    return picture_from_arrays(frame.rgb, _nearest(frame.depth), camera)
 
 
 def picture_from_arrays(rgb: NDArray[np.uint8], depth: Float, camera: Camera) -> Picture:
-    """A picture from arrays that already have its size.
+    """A picture from arrays of which the depth already has its size.
 
     Args:
-        rgb: (240, 320, 3).
+        rgb: Of any size, (H, W, 3).
         depth: [m], (240, 320); 0 or not finite = no reading.
         camera: Of that size.
     """
@@ -63,7 +65,7 @@ def picture_from_arrays(rgb: NDArray[np.uint8], depth: Float, camera: Camera) ->
         to_plane = (0.02 - origin[2]) / cells[..., 2]
     guess = np.clip(np.where(to_plane > 0, to_plane, 2.0), 0.05, 3.0)
     points = origin + cells * np.where(measured, cell_depth, guess)[..., None]
-    return Picture(rgb, depth, height, points.astype(np.float32), measured, camera)
+    return Picture(rgb, _shrink(rgb), depth, height, points.astype(np.float32), measured, camera)
 
 
 def rays_of(camera: Camera) -> Float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from embodied_agent.errors import WeightsError
 
-VERSION = 3  # raised whenever weights of an older layout stop being readable
+VERSION = 4  # raised whenever weights of an older layout stop being readable
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class ModelSettings:
     Attributes:
         image_width, image_height: Size the picture is read at [px].
         channels: Channels of the image encoder at strides 2, 4, 8, 16.
+        cutout_channels: Of the recognizer at strides 2, 4, 8 of a cut-out.
         pixel_features: Channels of the dense feature map (stride 2).
         width: Width of the fusion and decoder layers.
         heads: Attention heads of both.
@@ -33,6 +34,7 @@ class ModelSettings:
     image_width: int = 320
     image_height: int = 240
     channels: tuple[int, ...] = (32, 96, 192, 320)
+    cutout_channels: tuple[int, ...] = (32, 96, 192)
     pixel_features: int = 48
     width: int = 320
     heads: int = 8
@@ -59,6 +61,7 @@ class ModelSettings:
             raise WeightsError(f"model settings do not fit this version: {', '.join(sorted(wrong))}")
         values = dict(data)
         values["channels"] = tuple(values["channels"])
+        values["cutout_channels"] = tuple(values["cutout_channels"])
         values["grid_scales"] = tuple((int(r), int(c)) for r, c in values["grid_scales"])
         return ModelSettings(**values)
 
@@ -69,6 +72,7 @@ class ModelSettings:
 
 TINY = ModelSettings(
     channels=(8, 16, 24, 32),
+    cutout_channels=(8, 12, 16),
     pixel_features=16,
     width=64,
     heads=4,

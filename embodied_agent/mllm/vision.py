@@ -82,7 +82,7 @@ class Residual(nn.Module):
         return F.relu(x + self.second_norm(self.second(y)), inplace=True)
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -97,7 +97,7 @@ class _Join(nn.Module):
         super().__init__()
         self.narrow = nn.Conv2d(coarse, outputs, 1)
         self.side = nn.Conv2d(fine, outputs, 1)
-        self.mix = _conv(outputs, outputs)
+        self.mix = convolution(outputs, outputs)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         up = F.interpolate(self.narrow(coarse), size=fine.shape[-2:], mode="bilinear", align_corners=False)
@@ -112,15 +112,15 @@ class Vision(nn.Module):
         super().__init__()
         c2, c4, c8, c16 = settings.channels
         features = settings.pixel_features
-        self.stem = _conv(INPUTS * STRIDE * STRIDE, c2)
-        self.down4 = nn.Sequential(_conv(c2, c4, 2), Residual(c4))
-        self.down8 = nn.Sequential(_conv(c4, c8, 2), Residual(c8), Residual(c8))
-        self.down16 = nn.Sequential(_conv(c8, c16, 2), Residual(c16), Residual(c16))
+        self.stem = convolution(INPUTS * STRIDE * STRIDE, c2)
+        self.down4 = nn.Sequential(convolution(c2, c4, 2), Residual(c4))
+        self.down8 = nn.Sequential(convolution(c4, c8, 2), Residual(c8), Residual(c8))
+        self.down16 = nn.Sequential(convolution(c8, c16, 2), Residual(c16), Residual(c16))
         self.context = nn.Linear(c16, c16)
         self.up8 = _Join(c16, c8, c8)
         self.up4 = _Join(c8, c4, c4)
         self.up2 = _Join(c4, c2, features)
-        self.refine = _conv(features, features)
+        self.refine = convolution(features, features)
         self.sizes = (len(CLASSES), len(COLORS), len(THINGS), 2, 1)
         self.heads = nn.Conv2d(features, sum(self.sizes), 1)
         assert self.heads.bias is not None

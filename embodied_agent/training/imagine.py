@@ -1,8 +1,8 @@
 """Visual tokens of scenes that were never rendered: what a good eye would have seen there.
 
 Words and relations need far more scenes than looking does. An imagined token carries class and
-colour probabilities and a measured geometry with errors like the trained vision's, and no pooled
-features; real tokens lose theirs at times, so the two mix in one batch.
+colour probabilities and a measured geometry with errors like the trained vision's. There is no grid
+of coarse features; real scenes lose theirs at times, so the two mix in one batch.
 """
 
 from __future__ import annotations
@@ -99,7 +99,6 @@ def imagine(
             token_of[name] = slot
     seen = Seen(
         attributes=attributes,
-        pooled=np.zeros((len(order), settings.pixel_features), dtype=np.float32),
         geometry=np.array([rows[row][2] for row in order], dtype=np.float32).reshape(-1, GEOMETRY),
         grid=np.zeros((GRID_ROWS, GRID_COLUMNS, settings.channels[-1]), dtype=np.float32),
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from numpy.random import Generator
 
+from embodied_agent.commands.splits import colors_for
 from sim.descriptions import (
     CATEGORIES,
     ORDINALS,
@@ -15,7 +16,7 @@ from sim.descriptions import (
     Thing,
     resolve,
 )
-from sim.dimensions import COLORS, KINDS, SIZES, colors_of
+from sim.dimensions import COLORS, KINDS, SIZES
 
 _SIDED = tuple(o for o in ORDINALS if o not in ("top", "bottom"))
 _STATES_WANTED = {"found": 0.6, "several": 0.8, "absent": 0.35, "ambiguous": 0.35}
@@ -87,10 +88,15 @@ def _about(thing: Thing, rng: Generator) -> Description:
     color = thing.color if rng.random() < 0.6 else ""
     size = thing.size if rng.random() < 0.2 else ""
     if rng.random() < 0.1:
-        color = str(rng.choice(colors_of(thing.kind) if kind in KINDS else COLORS))
+        color = str(rng.choice(_colors(kind) if kind in KINDS else COLORS))
     if rng.random() < 0.06:
         size = str(rng.choice(SIZES))
     return Description(kind, color, size)
+
+
+def _colors(kind: str) -> tuple[str, ...]:
+    """Colours that training shows a kind in: one that it never shows would be learnt to be absent always."""
+    return colors_for(kind, "train")
 
 
 def _name(thing: Thing, rng: Generator) -> Description:
@@ -116,5 +122,5 @@ def _anything(rng: Generator) -> Description:
         kind = str(rng.choice(("drawer", "cupboard door", "button", "knob", "shelf", "cabinet", "cupboard")))
         return Description(kind, ordinal="top" if kind == "drawer" and rng.random() < 0.5 else "")
     kind = str(rng.choice(KINDS))
-    color = str(rng.choice(colors_of(kind))) if rng.random() < 0.6 else ""
+    color = str(rng.choice(_colors(kind))) if rng.random() < 0.6 else ""
     return Description(kind, color, plural=bool(rng.random() < 0.3))

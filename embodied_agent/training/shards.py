@@ -22,7 +22,7 @@ class Shot:
     """One labelled picture.
 
     Attributes:
-        rgb: (240, 320, 3) uint8.
+        rgb: As the camera gives it, (480, 640, 3) uint8.
         depth: [mm], (240, 320) uint16; 0 = no reading.
         labels: (240, 320) uint8, see FIRST_INSTANCE.
         camera: As `camera_to_array` gives it, (11,).

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from embodied_agent.mllm.instances import Instances, find_instances
 from embodied_agent.mllm.network import EmbodiedNetwork
 from embodied_agent.mllm.objects import Float, Seen, describe
 from embodied_agent.mllm.picture import Picture, camera_from_array, picture_from_arrays
+from embodied_agent.mllm.recognize import recognize
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.vision import STRIDE, Dense, look_twice, stack_inputs
 from embodied_agent.training.augment import augment_color, augment_depth
@@ -175,48 +175,52 @@ def _state(text: str, count: int) -> str:
 
 
 def dropped(seen: Seen, rng: Generator) -> Seen:
-    """At times without pooled features, or without the grid: attributes and places must suffice."""
-    draw = rng.random()
-    pooled = np.zeros_like(seen.pooled) if draw < 0.3 else seen.pooled
-    grid = np.zeros_like(seen.grid) if 0.2 < draw < 0.5 else seen.grid
-    return Seen(seen.attributes, pooled, seen.geometry, grid)
+    """At times without the grid: attributes and places must suffice."""
+    return replace(seen, grid=np.zeros_like(seen.grid)) if rng.random() < 0.5 else seen
 
 
-def see_shots(
-    network: EmbodiedNetwork, shots: list[Shot], settings: ModelSettings, rng: Generator | None
-) -> list[tuple[Seen, Instances, dict[str, int], Dense]]:
-    """Look at shots with the trained vision and match what it found to what is there.
+def look_at(network: EmbodiedNetwork, shots: list[Shot], rng: Generator | None) -> tuple[list[Picture], Dense]:
+    """Shots as pictures, and what the first look makes of them.
 
     Args:
         network: Its vision is trained.
         shots: Of one batch.
-        settings: Sizes.
         rng: Augments the pictures; None = as they are.
     """
     device = next(network.parameters()).device
     pictures, inputs = [], []
     for shot in shots:
         picture = shot.picture()
-        rgb, depth, height = picture.rgb, picture.depth, picture.height
+        depth, height = picture.depth, picture.height
         if rng is not None:
-            rgb = augment_color(rgb, rng)
             depth, height = augment_depth(depth, height, rng)
-            picture = _with_depth(shot, rgb, depth)
-        rgb = np.array(rgb)  # the shot's own is mapped from disk, read-only
+            image = augment_color(picture.image, rng)
+            picture = picture_from_arrays(image, depth, camera_from_array(shot.camera))
         pictures.append(picture)
-        inputs.append(stack_inputs(*(torch.from_numpy(a)[None] for a in (rgb, depth, height))))
+        inputs.append(stack_inputs(*(torch.from_numpy(a)[None] for a in (picture.rgb, depth, height))))
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-        dense = look_twice(network.vision, torch.cat(inputs).to(device))
+        return pictures, look_twice(network.vision, torch.cat(inputs).to(device))
+
+
+def see_shots(
+    network: EmbodiedNetwork, shots: list[Shot], settings: ModelSettings, rng: Generator | None
+) -> list[tuple[Seen, Instances, dict[str, int], Dense]]:
+    """Look at shots with the trained eyes and match what they found to what is there.
+
+    Args:
+        network: Its vision and its recognizer are trained.
+        shots: Of one batch.
+        settings: Sizes.
+        rng: Augments the pictures; None = as they are.
+    """
+    pictures, dense = look_at(network, shots, rng)
     results = []
     for index, (shot, picture) in enumerate(zip(shots, pictures, strict=True)):
         instances = find_instances(dense, index, settings.max_objects)
-        seen = describe(picture, instances, dense.features[index], dense.coarse[index])
+        instances = recognize(network.recognizer, picture, instances)
+        seen = describe(picture, instances, dense.coarse[index])
         results.append((seen, instances, match_instances(shot, instances), dense))
     return results
-
-
-def _with_depth(shot: Shot, rgb: NDArray[np.uint8], depth: Float) -> Picture:
-    return picture_from_arrays(rgb, depth, camera_from_array(shot.camera))
 
 
 def match_instances(shot: Shot, instances: Instances) -> dict[str, int]:
@@ -252,7 +256,6 @@ def save_tokens(path: Path, tokens: Tokens) -> None:
         partial,
         counts=np.array([len(item) for item in seen]),
         attributes=np.concatenate([item.attributes for item in seen]),
-        pooled=np.concatenate([item.pooled for item in seen]).astype(np.float16),
         geometry=np.concatenate([item.geometry for item in seen]),
         grid=np.stack([item.grid for item in seen]).astype(np.float16),
         names=np.frombuffer(json.dumps([(key, item[1]) for key, item in tokens.items()]).encode(), dtype=np.uint8),
@@ -271,7 +274,6 @@ def load_tokens(path: Path) -> Tokens:
         own = slice(int(end - count), int(end))
         seen = Seen(
             arrays["attributes"][own],
-            arrays["pooled"][own].astype(np.float32),
             arrays["geometry"][own],
             arrays["grid"][index].astype(np.float32),
         )

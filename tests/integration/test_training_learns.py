@@ -11,16 +11,26 @@ import pytest
 import torch
 
 from embodied_agent.commands.draw import generate
+from embodied_agent.commands.splits import pairs
 from embodied_agent.mllm.decode import Grammar, Writer
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.network import EmbodiedNetwork, stack_scenes
 from embodied_agent.mllm.phrases import phrases_of
 from embodied_agent.mllm.picture import camera_to_array
+from embodied_agent.mllm.recognize import Recognizer
 from embodied_agent.mllm.settings import TINY
 from embodied_agent.mllm.tokenizer import ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.vision import Vision
-from embodied_agent.mllm.vocabulary import CLASS_INDEX, COLORS
+from embodied_agent.mllm.vocabulary import CLASS_INDEX, COLORS, KINDS
 from embodied_agent.training.batches import batches_of_like_length, cut_short
+from embodied_agent.training.cutouts import (
+    NOTHING,
+    chances_of,
+    cutout_batch,
+    cutout_loss,
+    detected_samples,
+    true_samples,
+)
 from embodied_agent.training.dataset import example_record
 from embodied_agent.training.dense import dense_batch, dense_loss
 from embodied_agent.training.imagine import imagine_situation
@@ -108,6 +118,35 @@ def test_the_vision_learns_what_is_drawn_and_finds_it_again() -> None:
     with torch.no_grad():
         classes = vision(batch.inputs).classes.argmax(1)
     assert (classes == batch.classes)[batch.thing].float().mean() > 0.6
+
+
+def test_the_second_look_learns_to_name_what_is_cut_out() -> None:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    shots = [drawn_shot(seed) for seed in range(3)]
+    recognizer = Recognizer(TINY).to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(recognizer.parameters(), 4e-3)
+    network = EmbodiedNetwork(TINY).eval()
+    samples = true_samples(shots)
+    assert len(samples) == 6 and chances_of(samples).sum() == pytest.approx(1.0)
+    detected = detected_samples(network, shots, 3, rng)  # an untrained eye sees things everywhere
+    assert all(sample.mask(shots[sample.shot]).any() for sample in detected)
+    samples += [sample for sample in detected if sample.kind == NOTHING]
+    chances = chances_of(samples)
+    for _ in range(40):
+        chosen = rng.choice(len(samples), size=24, p=chances)
+        loss = torch.stack(
+            list(cutout_loss(recognizer, cutout_batch(shots, [samples[i] for i in chosen], rng)).values())
+        )
+        loss.sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    recognizer.eval()
+    new = [drawn_shot(9)]
+    batch = cutout_batch(new, [sample for sample in true_samples(new) for _ in range(20)], rng)
+    with torch.no_grad():
+        kinds = recognizer(batch.planes, batch.facts)
+    assert (kinds.argmax(1) == batch.kinds).float().mean() > 0.85
 
 
 def test_targets_point_every_cell_to_its_own_centre() -> None:
@@ -209,6 +248,17 @@ def test_queries_are_balanced_and_agree_with_the_scene() -> None:
     for description, matches, state in queries:
         assert [m.id for m in resolve(description, things)] == [m.id for m in matches]
         assert (state == "absent") == (not matches)
+
+
+def test_no_query_names_a_pair_that_training_never_shows() -> None:
+    """It would always be absent, and the model would learn that there are no such things."""
+    shown = pairs("train")
+    for seed in range(12):
+        things = things_of(generate(seed, "train").scene)
+        for description, _, _ in draw_queries(things, 40, np.random.default_rng(seed)):
+            others = (description.reference,) if description.reference else ()
+            for item in (description, *description.except_, *others):
+                assert not item.color or item.kind not in KINDS or (item.color, item.kind) in shown
 
 
 def test_a_query_about_what_was_not_detected_has_no_pointer_loss() -> None:

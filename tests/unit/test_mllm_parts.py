@@ -55,7 +55,7 @@ def random_seen(count: int, seed: int = 0) -> Seen:
         return rng.normal(size=shape).astype(np.float32)
 
     return Seen(
-        draw(count, len(CLASSES) + len(COLORS)), draw(count, TINY.pixel_features), draw(count, GEOMETRY),
+        draw(count, len(CLASSES) + len(COLORS)), draw(count, GEOMETRY),
         draw(6, 8, TINY.channels[-1]),
     )  # fmt: skip
 
@@ -144,6 +144,17 @@ def test_a_lemon_in_a_bowl_keeps_a_centre_of_its_own() -> None:
     dense = drawn_dense([("bowl", "blue", (40, 70, 40, 70)), ("lemon", "yellow", (51, 59, 51, 59))])
     kinds = {CLASSES[i] for i in find_instances(dense, 0, 10).classes.argmax(1)}
     assert kinds == {"bowl", "lemon"}
+
+
+def test_fragments_that_share_place_and_colour_are_one_thing() -> None:
+    dense = drawn_dense([("cube", "red", (50, 60, 40, 52))])
+    cube, can = CLASS_INDEX["cube"], CLASS_INDEX["can"]
+    dense.classes[0, can, 50:60, 40:52] = 7.0  # nearly as likely everywhere, and likelier on the left
+    dense.classes[0, can, 50:60, 40:45] = 9.0
+    dense.centres[0, can - STUFF, 55, 45] = 3.0
+    instances = find_instances(dense, 0, 10)
+    assert len(instances) == 1 and (instances.ids == 0).sum() == 120
+    assert int(instances.classes[0].argmax()) == cube
 
 
 def test_a_stack_that_shares_a_centre_is_split_by_color() -> None:

@@ -8,7 +8,7 @@ import pytest
 from embodied_agent.commands.splits import pairs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, COLORS, KINDS
 from embodied_agent.training.augment import augment_paint
-from embodied_agent.training.dense import _WITHHELD
+from embodied_agent.training.dense import WITHHELD
 from embodied_agent.training.shards import FIRST_INSTANCE
 from sim.dimensions import RGB, colors_of
 
@@ -28,7 +28,7 @@ def picture() -> tuple[np.ndarray, np.ndarray]:
 def painted(seed: int, kind: int = CUBE) -> tuple[np.ndarray, list[tuple[str, int, int]]]:
     rgb, labels = picture()
     instances = [("a", kind, COLORS.index("blue")), ("b", DRAWER, -1)]
-    return augment_paint(rgb, labels, instances, _WITHHELD, np.random.default_rng(seed))
+    return augment_paint(rgb, labels, instances, WITHHELD, np.random.default_rng(seed))
 
 
 def test_things_are_painted_and_furniture_is_not() -> None:
@@ -64,8 +64,8 @@ def test_no_paint_is_like_a_colour_that_is_kept_from_training(kind: str) -> None
 
 
 def test_every_kind_may_be_painted_and_only_fruit_in_any_colour() -> None:
-    assert set(_WITHHELD) == {CLASS_INDEX[kind] for kind in KINDS}
-    free = {kind for kind in KINDS if not len(_WITHHELD[CLASS_INDEX[kind]])}
+    assert set(WITHHELD) == {CLASS_INDEX[kind] for kind in KINDS}
+    free = {kind for kind in KINDS if not len(WITHHELD[CLASS_INDEX[kind]])}
     assert free == {"apple", "banana", "lemon"}
 
 
