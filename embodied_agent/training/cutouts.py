@@ -65,7 +65,7 @@ class Sample(NamedTuple):
         """In cells, (120, 160)."""
         cells = np.asarray(shot.labels)[::STRIDE, ::STRIDE]
         if self.instance >= 0:
-            return cells == FIRST_INSTANCE + self.instance
+            return np.asarray(cells == FIRST_INSTANCE + self.instance)
         bits = np.unpackbits(np.frombuffer(self.detected, dtype=np.uint8), count=cells.size)
         return np.asarray(bits.reshape(cells.shape) > 0)
 

@@ -123,7 +123,7 @@ def _memory(network: EmbodiedNetwork, objects: int = 2):
         return rng.normal(size=shape).astype(np.float32)
 
     seen = Seen(
-        draw(objects, len(CLASSES) + len(COLORS)), draw(objects, TINY.pixel_features), draw(objects, GEOMETRY),
+        draw(objects, len(CLASSES) + len(COLORS)), draw(objects, GEOMETRY),
         draw(6, 8, TINY.channels[-1]),
     )  # fmt: skip
     scenes = stack_scenes([seen], [np.zeros((0, 5), np.float32)], TINY)
