@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -23,7 +24,6 @@ SAME_PLACE = 0.5  # of its width, from which on a thing's parts point elsewhere
 PIECE = 0.15  # of the largest piece; smaller ones that lie apart are stray cells
 ALIKE = 0.3  # share that the names, and the colours, of two fragments of a thing have in common
 SECOND_COLOR = 0.2  # share from which an instance is two things of one kind, one on the other
-_FEATURED = len(CLASSES) - STUFF
 
 
 @dataclass(frozen=True)
@@ -205,16 +205,21 @@ def _summarise(
         kept.append((score, index, mean, colors[:, cells].mean(1)))
     kept.sort(key=lambda item: -item[0])
     kept = kept[:limit]
-    order = np.full(len(peak_of) + 1, -1, dtype=np.int16)  # the last slot serves id -1
-    for rank, item in enumerate(kept):
-        order[item[1]] = rank
     return Instances(
-        ids=order[ids],
+        ids=renumbered(ids, [item[1] for item in kept], len(peak_of)),
         classes=np.array([item[2] for item in kept], dtype=np.float32).reshape(-1, len(CLASSES)),
         colors=np.array([item[3] for item in kept], dtype=np.float32).reshape(-1, len(COLORS)),
         scores=np.array([item[0] for item in kept], dtype=np.float32),
         thing=classes[STUFF:].sum(0),
     )
+
+
+def renumbered(ids: NDArray[np.int16], kept: Sequence[int] | NDArray[np.intp], count: int) -> NDArray[np.int16]:
+    """Instances of each cell by their place in `kept`; those of the `count` that are not kept become none."""
+    place = np.full(count + 1, -1, dtype=np.int16)  # the last slot serves id -1
+    place[kept] = np.arange(len(kept))
+    renamed: NDArray[np.int16] = place[ids]
+    return renamed
 
 
 def full_mask(instances: Instances, index: int, width: int, height: int) -> NDArray[np.bool_]:

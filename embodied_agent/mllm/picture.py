@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -106,11 +107,7 @@ def _shrink(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if (height, width) == (HEIGHT, WIDTH):
         return np.ascontiguousarray(rgb)
     if height % HEIGHT == 0 and width % WIDTH == 0:
-        rows, columns = height // HEIGHT, width // WIDTH
-        blocks = rgb.reshape(HEIGHT, rows, WIDTH, columns, 3).astype(np.uint16)
-        total = blocks.sum(axis=(1, 3), dtype=np.uint32)
-        mean: NDArray[np.uint8] = ((total + rows * columns // 2) // (rows * columns)).astype(np.uint8)
-        return mean
+        return np.asarray(cv2.resize(rgb, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return np.ascontiguousarray(rgb[_index(height, HEIGHT)][:, _index(width, WIDTH)])
 
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from embodied_agent.mllm.instances import Instances
+from embodied_agent.mllm.instances import Instances, renumbered
 from embodied_agent.mllm.picture import HEIGHT, WIDTH, Picture
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.vision import Residual, convolution
@@ -213,9 +213,6 @@ def recognize(recognizer: Recognizer, picture: Picture, instances: Instances) ->
 def _likely(instances: Instances) -> Instances:
     """Those that may be there; what is a splinter, or nothing that has a name, goes."""
     kept = np.flatnonzero(instances.scores >= UNLIKELY)
-    number = np.full(len(instances) + 1, -1, dtype=np.int16)  # the last slot serves id -1
-    number[kept] = np.arange(len(kept))
-    return Instances(
-        number[instances.ids], instances.classes[kept], instances.colors[kept], instances.scores[kept],
-        instances.thing,
-    )  # fmt: skip
+    ids = renumbered(instances.ids, kept, len(instances))
+    classes, colors, scores = (values[kept] for values in (instances.classes, instances.colors, instances.scores))
+    return Instances(ids, classes, colors, scores, instances.thing)

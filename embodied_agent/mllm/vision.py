@@ -83,6 +83,7 @@ class Residual(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    """A convolution, batch norm and a rectifier: (B, inputs, h, w) -> (B, outputs, h / stride, w / stride)."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_agent.perception.cloud import Mask, Points
+from embodied_agent.perception.cloud import Mask, Points, window
 from embodied_agent.perception.tracks import SHADES, shade_of
 
 CONTESTED = 10  # [px] on both sides of a border between two masks
@@ -35,13 +35,12 @@ def parted(masks: list[Mask], rgb: NDArray[np.uint8], points: Points, movable: S
         points: World points of the frame, (H, W, 3); nan where there is no reading.
         movable: Which of them are things of their own; the parts of furniture look too much alike.
     """
-    out = list(masks)
-    boxes = [_box(mask) if moves else None for mask, moves in zip(masks, movable, strict=True)]
-    for a, b in combinations(range(len(masks)), 2):
-        first, second = boxes[a], boxes[b]
-        if first is None or second is None or not _near(first, second):
+    out = [mask.copy() for mask in masks]
+    boxes = {k: window(mask, CONTESTED + 2) for k, mask in enumerate(masks) if movable[k] and mask.any()}
+    for a, b in combinations(boxes, 2):
+        if not all(_meet(one, two) for one, two in zip(boxes[a], boxes[b], strict=True)):
             continue
-        rows, columns = _both(first, second, masks[0].shape)
+        rows, columns = (_both(one, two) for one, two in zip(boxes[a], boxes[b], strict=True))
         one, two = out[a][rows, columns], out[b][rows, columns]
         contested = _grown(one) & _grown(two) & (one ^ two)
         if not contested.any():
@@ -53,10 +52,7 @@ def parted(masks: list[Mask], rgb: NDArray[np.uint8], points: Points, movable: S
             odds = cv2.blur(odds, (3, 3)).astype(np.float32)
             to_one, to_two = contested & two & (odds > CLEAR), contested & one & (odds < -CLEAR)
             one, two = (one | to_one) & ~to_two, (two | to_two) & ~to_one
-        for k, own in ((a, one), (b, two)):
-            new = out[k].copy()
-            new[rows, columns] = own
-            out[k] = new
+        out[a][rows, columns], out[b][rows, columns] = one, two
     return out
 
 
@@ -71,28 +67,9 @@ def _grown(mask: Mask) -> Mask:
     return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
 
 
-Box = tuple[int, int, int, int]  # top, bottom, left, right
+def _meet(one: slice, two: slice) -> bool:
+    return bool(max(one.start, two.start) < min(one.stop, two.stop))
 
 
-def _box(mask: Mask) -> Box | None:
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
-        return None
-    columns = np.flatnonzero(mask.any(axis=0))
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-
-
-def _near(one: Box, two: Box) -> bool:
-    return (
-        max(one[0], two[0]) <= min(one[1], two[1]) + CONTESTED
-        and max(one[2], two[2]) <= min(one[3], two[3]) + CONTESTED
-    )
-
-
-def _both(one: Box, two: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns that hold both, with a margin."""
-    margin = CONTESTED + 2
-    return (
-        slice(max(min(one[0], two[0]) - margin, 0), min(max(one[1], two[1]) + margin, shape[0])),
-        slice(max(min(one[2], two[2]) - margin, 0), min(max(one[3], two[3]) + margin, shape[1])),
-    )
+def _both(one: slice, two: slice) -> slice:
+    return slice(min(one.start, two.start), max(one.stop, two.stop))

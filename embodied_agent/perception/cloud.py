@@ -239,10 +239,10 @@ def table_plane(points: Points, ignore: Mask | None = None, stride: int = 8) -> 
 
 def near_spheres(points: NDArray[np.floating[Any]], spheres: Array, margin: float = 0.02) -> Mask:
     """Which points (N, 3) lie in any sphere (M, 4: centre, radius) grown by `margin` [m]."""
-    centres, radii = np.asarray(spheres, dtype=np.float32).reshape(-1, 4)[:, :3], np.asarray(spheres)[..., 3]
-    middle = centres.mean(axis=0) if len(centres) else np.zeros(3, dtype=np.float32)
-    centres = centres - middle  # squares of small numbers keep their digits in float32
-    limits = ((radii.reshape(-1) + margin) ** 2 - (centres**2).sum(axis=1)).astype(np.float32)
+    balls = np.asarray(spheres, dtype=np.float32).reshape(-1, 4)
+    middle = balls[:, :3].sum(axis=0) / max(len(balls), 1)
+    centres = balls[:, :3] - middle  # squares of small numbers keep their digits in float32
+    limits = (balls[:, 3] + np.float32(margin)) ** 2 - (centres**2).sum(axis=1)
     inside = np.zeros(len(points), dtype=bool)
     for start in range(0, len(points), 16384):  # at a time, so that the products stay in the cache
         near = points[start : start + 16384].astype(np.float32) - middle

@@ -168,7 +168,7 @@ class CutoutBatch(NamedTuple):
     facts: Tensor
     kinds: Tensor
 
-    def on(self, device: torch.device) -> CutoutBatch:
+    def to(self, device: torch.device) -> CutoutBatch:
         """The same on another device."""
         return CutoutBatch(*(value.to(device) for value in self))
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+Batch = TypeVar("Batch")
 SAVE_EVERY = 60.0  # [s]
 _WARM_UP = 0.03
 
@@ -77,6 +81,21 @@ def learning_rate(progress: float, highest: float) -> float:
         return highest * max(progress / _WARM_UP, 0.02)
     fall = (progress - _WARM_UP) / (1 - _WARM_UP)
     return highest * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
+
+
+@contextmanager
+def drawn_ahead(draw: Callable[[], Batch]) -> Iterator[Callable[[], Batch]]:
+    """Batches of which the next is drawn in a thread while the last is learnt from."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(draw)
+
+        def take() -> Batch:
+            nonlocal waiting
+            batch = waiting.result()
+            waiting = pool.submit(draw)
+            return batch
+
+        yield take
 
 
 def run_stage(stage: Stage, network: nn.Module, directory: Path, device: torch.device) -> list[dict[str, float]]:

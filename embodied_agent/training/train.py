@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ from embodied_agent.training.cutouts import (
     true_samples,
 )
 from embodied_agent.training.dense import dense_batch, dense_loss, rareness
-from embodied_agent.training.loop import Stage, run_stage
+from embodied_agent.training.loop import Stage, drawn_ahead, run_stage
 from embodied_agent.training.sequences import Example, run_sequences, sequence_batch, sequence_loss
 from embodied_agent.training.shards import Shots
 from embodied_agent.training.situations import (
@@ -126,13 +125,10 @@ class Trainer:
             chosen = self.rng.choice(len(shots), size=self.preset.crops, p=chances)
             return dense_batch([shots[int(i)] for i in chosen], self.rng)
 
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(prepare)
+        with drawn_ahead(prepare) as take:
 
             def step(number: int, progress: float) -> dict[str, Tensor]:
-                nonlocal waiting
-                batch = waiting.result().to(self.device)
-                waiting = pool.submit(prepare)
+                batch = take().to(self.device)
                 return dense_loss(vision(batch.inputs), batch)
 
             self._run("look", minutes, step, (vision,))
@@ -150,13 +146,10 @@ class Trainer:
             chosen = self.rng.choice(len(samples), size=self.preset.cutouts, p=chances)
             return cutout_batch(shots, [samples[int(i)] for i in chosen], self.rng)
 
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(prepare)
+        with drawn_ahead(prepare) as take:
 
             def step(number: int, progress: float) -> dict[str, Tensor]:
-                nonlocal waiting
-                batch = waiting.result().on(self.device)
-                waiting = pool.submit(prepare)
+                batch = take().to(self.device)
                 return cutout_loss(recognizer, batch)
 
             self._run("recognize", minutes, step, (recognizer,))
@@ -192,13 +185,10 @@ class Trainer:
             self.network.things, self.network.grid, self.network.clicks, self.network.words,
             self.network.fusion, self.network.phrases, self.network.decoder,
         )  # fmt: skip
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(prepare)
+        with drawn_ahead(prepare) as take:
 
             def step(number: int, progress: float) -> dict[str, Tensor]:
-                nonlocal waiting
-                batch = waiting.result().to(self.device)
-                waiting = pool.submit(prepare)
+                batch = take().to(self.device)
                 scales = 1 if progress < 0.7 else len(self.settings.grid_scales)
                 return sequence_loss(self.network, sentences, batch, scales)
 

@@ -10,11 +10,15 @@ from embodied_agent.perception.borders import parted
 TABLE, RED, BLACK = (190, 180, 160), (200, 40, 30), (15, 15, 15)
 
 
+def blank() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """An empty table: image, points, and two empty masks."""
+    rgb = np.full((80, 80, 3), TABLE, np.uint8)
+    return rgb, np.zeros((80, 80, 3), np.float32), np.zeros((80, 80), bool), np.zeros((80, 80), bool)
+
+
 def tower() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """A black cube on a red one as a camera in front of it sees them: image, points, true masks."""
-    rgb = np.full((80, 80, 3), TABLE, np.uint8)
-    points = np.zeros((80, 80, 3), np.float32)
-    lower, upper = np.zeros((80, 80), bool), np.zeros((80, 80), bool)
+    rgb, points, lower, upper = blank()
     lower[20:65, 20:60] = True
     upper[15:42, 28:52] = True
     lower &= ~upper
@@ -54,9 +58,7 @@ def test_furniture_keeps_its_masks() -> None:
 
 
 def test_a_lid_of_the_plates_colour_stays_with_the_can() -> None:
-    rgb = np.full((80, 80, 3), TABLE, np.uint8)
-    points = np.zeros((80, 80, 3), np.float32)
-    plate, can = np.zeros((80, 80), bool), np.zeros((80, 80), bool)
+    rgb, points, plate, can = blank()
     plate[10:70, 10:70] = True
     can[25:55, 30:50] = True
     plate &= ~can
