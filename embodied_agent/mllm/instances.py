@@ -23,7 +23,8 @@ REACH = 6.0  # cells; a pixel joins a look-alike's centre from at most this far
 SAME_PLACE = 0.5  # of its width, from which on a thing's parts point elsewhere
 PIECE = 0.15  # of the largest piece; smaller ones that lie apart are stray cells
 ALIKE = 0.3  # share that the names, and the colours, of two fragments of a thing have in common
-SECOND_COLOR = 0.2  # share from which an instance is two things of one kind, one on the other
+PLAIN = ("cube", "cylinder")  # kinds of one shade all over; a box's floor and a can's lid differ from the rest
+SECOND_COLOR = 0.2  # share from which an instance is two things of one plain kind, one on the other
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def _split_by_color(
     best = colors.argmax(0)
     ids = ids.copy()
     for index in range(len(centres)):
-        if GROUP_OF_CLASS[int(centres[index, 0])] != 0:
+        if CLASSES[int(centres[index, 0])] not in PLAIN:
             continue
         cells = ids == index
         total = int(cells.sum())

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from embodied_agent.mllm.colors import ColorReader
 from embodied_agent.mllm.instances import Instances, renumbered
 from embodied_agent.mllm.picture import HEIGHT, WIDTH, Picture
 from embodied_agent.mllm.settings import ModelSettings
@@ -163,7 +164,7 @@ def colorless(planes: Tensor) -> Tensor:
 
 
 class Recognizer(nn.Module):
-    """Cut-outs -> what they show: one of the things, or nothing that is one."""
+    """Cut-outs -> what they show: one of the things or nothing that is one, and in which colour."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -175,6 +176,12 @@ class Recognizer(nn.Module):
         )  # fmt: skip
         self.mix = nn.Sequential(nn.Linear(2 * third + FACTS, third), nn.GELU(), nn.Dropout(0.1))
         self.kinds = nn.Linear(third, len(THINGS) + 1)
+        self.colors = ColorReader()
+
+    def colors_of(self, planes: Tensor) -> Tensor:
+        """(B, 7, 48, 48) with their colours -> logits of the colours, (B, 8)."""
+        named: Tensor = self.colors(planes[:, :3], planes[:, 6])
+        return named
 
     def forward(self, planes: Tensor, facts: Tensor) -> Tensor:
         """(B, 7, 48, 48), (B, 7) -> logits of the things and, last, of nothing, (B, 23)."""
@@ -187,7 +194,7 @@ class Recognizer(nn.Module):
 def recognize(recognizer: Recognizer, picture: Picture, instances: Instances) -> Instances:
     """The instances that a second look confirms, with the names and scores that it gives them.
 
-    The score is the probability of the name, less for what is small; colours stay those of the first look.
+    The score is the probability of the name, less for what is small.
     Kinds are read with and without colours, for the reason that `vision.look_twice` gives.
     """
     if not len(instances):
@@ -201,13 +208,14 @@ def recognize(recognizer: Recognizer, picture: Picture, instances: Instances) ->
     shapes = colorless(planes)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
         kinds = recognizer(torch.cat([planes, shapes]), torch.cat([facts, facts]))
+        colors = recognizer.colors_of(planes).softmax(1).cpu().numpy()
     colored, shaped = kinds.softmax(1).chunk(2)
     named = ((colored + shaped) / 2).cpu().numpy()
     classes = np.zeros_like(instances.classes)
     classes[:, STUFF:], classes[:, CLASS_INDEX["background"]] = named[:, :-1], named[:, -1]
     areas = np.bincount(instances.ids[instances.ids >= 0].ravel(), minlength=len(instances))
     scores = classes[:, STUFF:].max(axis=1) * np.minimum(areas / LARGE, 1.0)
-    return _likely(replace(instances, classes=classes, scores=scores.astype(np.float32)))
+    return _likely(replace(instances, classes=classes, colors=colors, scores=scores.astype(np.float32)))
 
 
 def _likely(instances: Instances) -> Instances:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_agent.perception.localize import HANDLES, PANELS
+from embodied_agent.perception.looks import Look
 from embodied_agent.types import Array, Object
 
 NEAR = 0.05  # [m] one unit of cost
@@ -17,7 +18,7 @@ OTHER_COLOR = 0.8
 VIVID = 0.25  # difference of the strongest and weakest of red, green, blue in [0, 1]
 HUES = 12
 GREYS = (0.25, 0.65)  # brightness between dark and grey, grey and bright
-SHADES = HUES + len(GREYS) + 1
+SHADES = HUES + len(GREYS) + 1  # hues, dark, grey, bright
 GATE = 2.4  # units: a thing of the same name within 12 cm, another name within a few cm
 SIZE_CHANGE = 0.35  # relative; a thing that was carried elsewhere still has its size
 FORGET_AFTER = 8  # looks that see through the place where it was
@@ -36,6 +37,7 @@ class Track:
         votes: How often each (kind, colour) was read, weighted by the detector's score.
         views: Clouds by camera, all of the thing at its present place.
         first_colors, colors: Share of its pixels in each coarse colour, at first and now.
+        before: The last look of each camera before the hand took it.
     """
 
     item: Object
@@ -47,6 +49,7 @@ class Track:
     views: dict[str, Array] = field(default_factory=dict)
     first_colors: Array | None = None
     colors: Array | None = None
+    before: dict[str, Look] = field(default_factory=dict)
 
     def accept(self, item: Object, camera: str) -> None:
         """Take a new measurement; the name is what was read most."""

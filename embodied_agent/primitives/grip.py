@@ -109,6 +109,7 @@ def close_with(context: Context, limit: float) -> Result:
     if width > CLOSED and force > SENSED:
         tool_from_object = context.arm.tool_pose().inverse() @ thing.pose
         context.held = Held(thing, tool_from_object, width)
+        context.view.scene.taken(thing.id)
     return result
 
 

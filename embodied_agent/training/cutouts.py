@@ -40,6 +40,7 @@ from embodied_agent.training.situations import look_at, match_instances
 Float = NDArray[np.float32]
 NOTHING = CLASS_INDEX["background"]
 _TOUCHED = 0.2  # share of a detected mask on true things from which on it is not nothing
+_SPLINTER = 0.5  # share of a thing's cells; a larger piece might pass for it
 _VISIBLE = 8  # cells; of less, not even the kind can be said
 _PARTLY = 0.2  # share of masks of which only a side is kept, as when something was seen in fragments
 _SPREAD = 0.25  # share of masks that reach over their border
@@ -52,8 +53,8 @@ class Sample(NamedTuple):
     Attributes:
         shot: Its index.
         kind: Class index; 0 (background) for nothing.
-        instance: Whose true mask it is; -1 for a detected one.
-        detected: A detected mask in packed bits; b"" for a true one.
+        instance: Which thing of the shot; -1 for nothing.
+        detected: A detected mask in packed bits; b"" for the true one.
     """
 
     shot: int
@@ -64,7 +65,7 @@ class Sample(NamedTuple):
     def mask(self, shot: Shot) -> NDArray[np.bool_]:
         """In cells, (120, 160)."""
         cells = np.asarray(shot.labels)[::STRIDE, ::STRIDE]
-        if self.instance >= 0:
+        if not self.detected:
             return np.asarray(cells == FIRST_INSTANCE + self.instance)
         bits = np.unpackbits(np.frombuffer(self.detected, dtype=np.uint8), count=cells.size)
         return np.asarray(bits.reshape(cells.shape) > 0)
@@ -95,16 +96,25 @@ def detected_samples(
             shot = shots[index]
             instances = find_instances(dense, place, network.settings.max_objects)
             token_of = match_instances(shot, instances)
-            kinds = {name: kind for name, kind, _ in shot.instances}
-            kind_of = {token: kinds[name] for name, token in token_of.items()}
+            names = [name for name, _, _ in shot.instances]
+            shown = {token: names.index(name) for name, token in token_of.items()}
             cells = np.asarray(shot.labels)[::STRIDE, ::STRIDE]
             for found in range(len(instances)):
-                mask = instances.ids == found
-                kind = kind_of.get(found, NOTHING)
-                if kind == NOTHING and (cells[mask] >= FIRST_INSTANCE).mean() > _TOUCHED:
-                    continue  # a part of something: neither that thing nor nothing
-                samples.append(Sample(index, kind, -1, np.packbits(mask).tobytes()))
+                mask, number = instances.ids == found, shown.get(found, -1)
+                if number < 0 and not _is_nothing(cells, mask, set(shown.values())):
+                    continue
+                kind = shot.instances[number][1] if number >= 0 else NOTHING
+                samples.append(Sample(index, kind, number, np.packbits(mask).tobytes()))
     return samples
+
+
+def _is_nothing(cells: NDArray[np.uint8], mask: NDArray[np.bool_], found: set[int]) -> bool:
+    """Whether what was detected and matches no thing is none: not on any, or a splinter of one in `found`."""
+    touched = cells[mask & (cells >= FIRST_INSTANCE)]
+    if len(touched) <= _TOUCHED * mask.sum():
+        return True
+    thing = int(np.bincount(touched).argmax())
+    return thing - FIRST_INSTANCE in found and mask.sum() < _SPLINTER * (cells == thing).sum()
 
 
 def chances_of(samples: Sequence[Sample]) -> NDArray[np.float64]:
@@ -115,8 +125,8 @@ def chances_of(samples: Sequence[Sample]) -> NDArray[np.float64]:
     return np.asarray(chances / chances.sum())
 
 
-def draw_cutout(shot: Shot, sample: Sample, rng: Generator) -> Cutout:
-    """A thing of a shot as it might be cut out in use.
+def draw_cutout(shot: Shot, sample: Sample, rng: Generator) -> tuple[Cutout, int]:
+    """A thing of a shot as it might be cut out in use, and its colour's index (-1 = it has no name).
 
     Detected masks are not the true ones, windows not quite in place; the rest is what `augment` does.
     """
@@ -129,7 +139,7 @@ def draw_cutout(shot: Shot, sample: Sample, rng: Generator) -> Cutout:
     camera, depth = camera_from_array(shot.camera), np.asarray(shot.depth, dtype=np.float32) / 1000.0
     item = cut_out(np.asarray(shot.rgb), depth, camera, mask, window)
     shown = cut(labels, window, cv2.INTER_NEAREST)
-    rgb, _ = augment_paint(item.rgb, shown, shot.instances, WITHHELD, rng)
+    rgb, painted = augment_paint(item.rgb, shown, shot.instances, WITHHELD, rng)
     near, height = augment_depth(item.depth, item.height, rng)
     if not near.any():
         item = cut_out(np.asarray(shot.rgb), np.zeros_like(depth), camera, mask, window)
@@ -143,7 +153,7 @@ def draw_cutout(shot: Shot, sample: Sample, rng: Generator) -> Cutout:
             item, rgb=item.rgb[:, ::-1], depth=item.depth[:, ::-1], height=item.height[:, ::-1],
             mask=item.mask[:, ::-1],
         )  # fmt: skip
-    return item
+    return item, painted[sample.instance][2] if sample.kind in WITHHELD else -1
 
 
 def _worn(mask: NDArray[np.bool_], rng: Generator) -> NDArray[np.bool_]:
@@ -157,16 +167,17 @@ def _worn(mask: NDArray[np.bool_], rng: Generator) -> NDArray[np.bool_]:
         angle = rng.uniform(0, 2 * np.pi)
         along = columns * np.cos(angle) + rows * np.sin(angle)
         mask = mask.copy()
-        mask[rows, columns] = along <= np.quantile(along, rng.uniform(0.35, 0.9))
+        mask[rows, columns] = along <= np.quantile(along, rng.uniform(0.5, 0.9))
     return mask
 
 
 class CutoutBatch(NamedTuple):
-    """Inputs of the recognizer, and the answers, (B,)."""
+    """Inputs of the recognizer, and the answers, (B,); a colour of -1 is not asked."""
 
     planes: Tensor
     facts: Tensor
     kinds: Tensor
+    colors: Tensor
 
     def to(self, device: torch.device) -> CutoutBatch:
         """The same on another device."""
@@ -176,14 +187,18 @@ class CutoutBatch(NamedTuple):
 def cutout_batch(shots: Shots | Sequence[Shot], samples: list[Sample], rng: Generator) -> CutoutBatch:
     """Augmented cut-outs of these samples."""
     drawn = [draw_cutout(shots[item.shot], item, rng) for item in samples]
-    planes, facts = stack_cutouts(drawn)
+    planes, facts = stack_cutouts([item for item, _ in drawn])
+    colors = torch.tensor([color for _, color in drawn])
     half = rng.permutation(len(drawn))[: len(drawn) // 2]
-    planes[half] = colorless(planes[half])
+    planes[half], colors[half] = colorless(planes[half]), -1
     kinds = [len(THINGS) if item.kind == NOTHING else item.kind - STUFF for item in samples]
-    return CutoutBatch(planes, facts, torch.tensor(kinds))
+    return CutoutBatch(planes, facts, torch.tensor(kinds), colors)
 
 
 def cutout_loss(recognizer: Recognizer, batch: CutoutBatch) -> dict[str, Tensor]:
     """Cross-entropy; a little doubt is left, for some cut-outs show what nobody could name."""
     kinds = recognizer(batch.planes, batch.facts)
-    return {"kind": F.cross_entropy(kinds, batch.kinds, label_smoothing=0.05)}
+    asked = batch.colors >= 0
+    colors = recognizer.colors_of(batch.planes[asked])
+    wrong = F.cross_entropy(colors, batch.colors[asked], reduction="sum") / max(len(colors), 1)
+    return {"kind": F.cross_entropy(kinds, batch.kinds, label_smoothing=0.05), "color": wrong}
