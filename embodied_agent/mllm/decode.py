@@ -140,7 +140,7 @@ class Writer:
     def follow(self, words: str, hidden: Tensor) -> Link:
         """Point from a link's hidden state."""
         memory = self._memory
-        pointing = self._network.decoder.point(hidden[None, None], memory.objects, memory.present)
+        pointing = self._network.point(hidden[None, None], memory)
         states = pointing.states[0, 0].softmax(-1)
         seen = int(memory.present.sum())
         state = int(states.argmax()) if seen else STATES.index(ABSENT)

@@ -9,31 +9,12 @@ sequence, so the words that follow are written in knowledge of it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from embodied_agent.mllm.attention import NEVER, attend, bias_of, causal_bias
+from embodied_agent.mllm.attention import attend, bias_of, causal_bias
 from embodied_agent.mllm.settings import ModelSettings
-from embodied_agent.mllm.tokenizer import STATES
-
-
-class Pointing(NamedTuple):
-    """Where super-link embeddings lead, for P links of each of B sequences.
-
-    Attributes:
-        best: Logits over the objects and, last, "none", (B, P, N + 1).
-        members: Logits of each object belonging to what is meant, (B, P, N).
-        states: Logits of found, several, absent, ambiguous, (B, P, 4).
-        link: The super-link embeddings, (B, P, D).
-    """
-
-    best: Tensor
-    members: Tensor
-    states: Tensor
-    link: Tensor
 
 
 class Cache:
@@ -112,7 +93,7 @@ class Layer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Token and feedback embeddings, layers, output head, and the pointer."""
+    """Token and feedback embeddings, layers, and output head."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -122,12 +103,6 @@ class Decoder(nn.Module):
         self.feedback = nn.Linear(width, width)
         self.layers = nn.ModuleList([Layer(width, settings.heads) for _ in range(settings.decoder_layers)])
         self.norm = nn.LayerNorm(width)
-        self.link = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
-        self.best_key = nn.Linear(width, width)
-        self.member_key = nn.Linear(width, width)
-        self.member_query = nn.Linear(width, width)
-        self.none = nn.Parameter(torch.randn(width) * 0.02)
-        self.state = nn.Sequential(nn.Linear(2 * width + 3, width), nn.GELU(), nn.Linear(width, len(STATES)))
 
     def forward(
         self, tokens: Tensor, seen: Tensor, memory: Tensor, mask: Tensor, cache: Cache | None = None
@@ -155,28 +130,3 @@ class Decoder(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits, (..., D) -> (..., V); the output head is the input table."""
         return F.linear(hidden, self.tokens.weight)
-
-    def point(self, hidden: Tensor, objects: Tensor, present: Tensor) -> Pointing:
-        """Follow super links.
-
-        Args:
-            hidden: States at `<link>`, (B, P, D).
-            objects: Fused object tokens, (B, N, D).
-            present: Which of them are there, (B, N).
-        """
-        link = self.link(hidden)
-        scale = link.shape[-1] ** 0.5
-        absent = ~present[:, None]
-        best = (link @ self.best_key(objects).transpose(1, 2)).float() / scale
-        none = (link @ self.none).float()[..., None] / scale
-        best = torch.cat([best.masked_fill(absent, NEVER), none], dim=-1)
-        query = self.member_query(link)
-        members = (query @ self.member_key(objects).transpose(1, 2)).float() / scale
-        members = members.masked_fill(absent, NEVER)
-        share = members.sigmoid()
-        weights = best.softmax(-1)
-        looked = weights[..., :-1].to(objects.dtype) @ objects
-        count = share.sum(-1, keepdim=True)
-        counted = torch.cat([torch.tanh(count), count / 4.0, weights[..., -1:]], dim=-1)
-        states = self.state(torch.cat([hidden, looked, counted.to(hidden.dtype)], dim=-1)).float()
-        return Pointing(best, members, states, link)

@@ -24,6 +24,7 @@ from embodied_agent.mllm.objects import (
     Seen,
 )
 from embodied_agent.mllm.phrases import PhraseTagger
+from embodied_agent.mllm.pointer import Pointer, Pointing
 from embodied_agent.mllm.recognize import Recognizer
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.vision import Vision
@@ -85,6 +86,7 @@ class Memory:
         mask: (B, M) bool.
         words: The word tokens among them, (B, L, D).
         objects: The object tokens among them, (B, N, D).
+        places: Where these are and how large, as the first of `Seen.geometry`, (B, N, 7).
         present: (B, N) bool.
     """
 
@@ -92,6 +94,7 @@ class Memory:
     mask: Tensor
     words: Tensor
     objects: Tensor
+    places: Tensor
     present: Tensor
 
     def row(self, index: int) -> Memory:
@@ -100,7 +103,7 @@ class Memory:
 
 
 class EmbodiedNetwork(nn.Module):
-    """Vision, object and word encoders, fusion, decoder, mask decoder."""
+    """Vision, object and word encoders, fusion, decoder, pointer, mask decoder."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -114,6 +117,7 @@ class EmbodiedNetwork(nn.Module):
         self.fusion = Fusion(settings)
         self.phrases = PhraseTagger(settings)
         self.decoder = Decoder(settings)
+        self.pointer = Pointer(settings)
         self.mask = MaskDecoder(settings)
 
     def fuse(self, words: Tensor, letters: Tensor, spoken: Tensor, scenes: Scenes, scales: int = 2) -> Memory:
@@ -137,7 +141,12 @@ class EmbodiedNetwork(nn.Module):
         )
         first = words.shape[1]
         seen = memory[:, first : first + objects.shape[1]]
-        return Memory(memory, mask, memory[:, :first], seen, scenes.present)
+        return Memory(memory, mask, memory[:, :first], seen, scenes.geometry[..., :7], scenes.present)
+
+    def point(self, hidden: Tensor, memory: Memory) -> Pointing:
+        """Follow super links from the states at them, (B, P, D), in what was read."""
+        pointing: Pointing = self.pointer(hidden, memory.objects, memory.places, memory.present)
+        return pointing
 
 
 def _placed(scenes: Scenes) -> Tensor:

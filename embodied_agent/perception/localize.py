@@ -40,6 +40,7 @@ TOP_SLICE = 0.010  # [m] below the highest points: a rim, or the top face of a c
 ROUND_MISFIT = 0.12  # of the radius; a footprint that misses a circle by more is not round
 FLAT_TOP = 0.006  # [m] below the highest points
 FLAT_SPREAD = 0.0022  # [m] standard deviation of a flat face's heights under the sensor's noise
+BEHIND_GAP = 0.03  # [m] in range, between a handle and what is seen past it
 DOOR_LEAK = 0.03  # [m] a door that seems thicker holds pixels of something else
 
 
@@ -89,6 +90,8 @@ def localize(
         )
     stands = detection.kind not in PANELS | HANDLES
     cloud = masked_cloud(frame, detection.mask, support if stands else None)
+    if detection.kind in HANDLES:
+        cloud = foremost(cloud, frame.camera.world_from_camera.position)
     if len(cloud) < MIN_PIXELS:
         raise NoDepth(
             f"the {detection.kind} leaves {len(cloud)} usable points in camera {frame.camera.name!r}; "
@@ -106,6 +109,18 @@ def localize(
         stamp=frame.stamp,
     )
     return boxed(item, support)
+
+
+def foremost(cloud: Array, eye: Array) -> Array:
+    """Of points (N, 3) those before the first gap in range from the eye (3,): a thin thing's mask holds
+    much of what lies behind it."""
+    if len(cloud) < MIN_PIXELS:
+        return cloud
+    distance = np.linalg.norm(cloud - eye, axis=1)
+    order = np.sort(distance)
+    first = len(order) // 10  # fewer are flying pixels
+    gaps = np.flatnonzero(np.diff(order[first:]) > BEHIND_GAP)
+    return cloud[distance <= order[first + gaps[0]]] if len(gaps) else cloud
 
 
 def boxed(item: Object, support: float | None) -> Object:

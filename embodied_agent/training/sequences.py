@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from embodied_agent.mllm.decoder import Pointing
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, Scenes, seen_at, stack_scenes
 from embodied_agent.mllm.objects import Float, Seen
 from embodied_agent.mllm.phrases import labels_of
+from embodied_agent.mllm.pointer import Pointing
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.tokenizer import STATES, ProgramTokenizer
 
@@ -30,12 +30,15 @@ class Phrase:
         objects: Object tokens that it means.
         state: "found", "several", "absent" or "ambiguous".
         certain: False = some of what it means was not detected: no pointer loss.
+        sets: Object tokens that are alike, that are the reference, and that fit in all but rank, see
+            `pointer.Pointing`; None = not known.
     """
 
     text: str
     objects: tuple[int, ...]
     state: str
     certain: bool = True
+    sets: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class SequenceBatch:
         links: Positions of `<link>`, (B, P); `linked` tells which are there, (B, P) bool.
         pointed: Which links have a pointer loss, (B, P) bool.
         members: Objects meant, (B, P, N) bool.
+        sets: Alike, reference and fitting objects, (B, P, 3, N) bool; `parted` tells for which links
+            they are known, (B, P) bool.
         states: Index of the state, (B, P).
         feedback: Row of the link whose objects are fed back at a position, (B, T); -1 = none.
     """
@@ -91,6 +96,8 @@ class SequenceBatch:
     linked: Tensor
     pointed: Tensor
     members: Tensor
+    sets: Tensor
+    parted: Tensor
     states: Tensor
     feedback: Tensor
 
@@ -134,6 +141,8 @@ def sequence_batch(
     linked = np.zeros((batch, most), dtype=bool)
     pointed = np.zeros((batch, most), dtype=bool)
     members = np.zeros((batch, most, objects), dtype=bool)
+    sets = np.zeros((batch, most, 3, objects), dtype=bool)
+    parted = np.zeros((batch, most), dtype=bool)
     states = np.zeros((batch, most), dtype=np.int64)
     for row, (example, (ids, at, silent)) in enumerate(zip(examples, coded, strict=True)):
         tokens[row, : len(ids)] = ids
@@ -146,10 +155,13 @@ def sequence_batch(
             linked[row, column] = True
             pointed[row, column] = phrase.certain
             members[row, column, list(phrase.objects)] = True
+            for number, tokens_of in enumerate(phrase.sets or ()):
+                sets[row, column, number, list(tokens_of)] = True
+            parted[row, column] = phrase.sets is not None
             states[row, column] = STATES.index(f"<{phrase.state}>")
             if example.program:
                 feedback[row, place + 1] = column
-    arrays = (tokens, labels, links, linked, pointed, members, states, feedback)
+    arrays = (tokens, labels, links, linked, pointed, members, sets, parted, states, feedback)
     spoken = torch.from_numpy(_spoken(examples, reader, words.pieces.shape[1]))
     return SequenceBatch(words.pieces, words.letters, spoken, scenes, *(torch.from_numpy(a) for a in arrays))
 
@@ -176,7 +188,7 @@ def run_sequences(
     seen = fed.gather(1, rows[..., None].expand(-1, -1, fed.shape[-1]))
     hidden = network.decoder(batch.tokens, seen, memory.tokens, memory.mask)
     at_links = hidden.gather(1, batch.links[..., None].expand(-1, -1, hidden.shape[-1]))
-    return memory, hidden, network.decoder.point(at_links, memory.objects, memory.present)
+    return memory, hidden, network.point(at_links, memory)
 
 
 def sequence_loss(
@@ -194,7 +206,7 @@ def sequence_loss(
 
 
 def pointer_loss(pointing: Pointing, batch: SequenceBatch) -> dict[str, Tensor]:
-    """Best object, members, and state of each link."""
+    """Best object, members, the sets on the way to them, and state of each link."""
     where = batch.pointed & batch.linked
     count = where.sum().clamp(min=1)
     none = ~batch.members.any(-1, keepdim=True)
@@ -202,10 +214,14 @@ def pointer_loss(pointing: Pointing, batch: SequenceBatch) -> dict[str, Tensor]:
     likely = pointing.best.log_softmax(-1).masked_fill(~target, -1e4).logsumexp(-1)
     present = batch.scenes.present[:, None] & where[..., None]
     members = F.binary_cross_entropy_with_logits(pointing.members, batch.members.float(), reduction="none")
+    asked = batch.scenes.present[:, None, None] & (batch.parted & batch.linked)[..., None, None]
+    named = torch.stack([pointing.alike, pointing.reference, pointing.fitting], dim=2)
+    sets = F.binary_cross_entropy_with_logits(named, batch.sets.float(), reduction="none")
     state = F.cross_entropy(pointing.states.transpose(1, 2), batch.states, reduction="none")
     return {
         "point": -(likely * where).sum() / count,
         "members": (members * present).sum() / count * 0.5,
+        "sets": (sets * asked).sum() / batch.parted.sum().clamp(min=1) * 0.2,
         "state": (state * where).sum() / count,
     }
 

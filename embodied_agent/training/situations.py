@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
+from embodied_agent.errors import BadInput
 from embodied_agent.mllm.instances import Instances, find_instances
 from embodied_agent.mllm.network import EmbodiedNetwork
 from embodied_agent.mllm.objects import Float, Seen, describe
@@ -23,7 +24,7 @@ from embodied_agent.training.augment import augment_color, augment_depth
 from embodied_agent.training.queries import draw_queries
 from embodied_agent.training.sequences import Example, Phrase
 from embodied_agent.training.shards import FIRST_INSTANCE, Shot
-from sim.descriptions import Thing, parse_canonical
+from sim.descriptions import Thing, parse_canonical, resolve
 
 _MATCH = 0.4  # IoU from which a detected instance counts as the thing
 
@@ -101,10 +102,32 @@ def thing_to_dict(thing: Thing) -> dict[str, Any]:
     return asdict(thing)
 
 
-def ground_phrase(text: str, ids: Sequence[str], state: str, token_of: dict[str, int]) -> Phrase:
-    """The phrase as the pointer should learn it."""
+def ground_phrase(
+    text: str, ids: Sequence[str], state: str, token_of: dict[str, int], things: Sequence[Thing] = ()
+) -> Phrase:
+    """The phrase as the pointer should learn it; with `things`, also what it means on the way."""
     tokens = tuple(token_of[name] for name in ids if name in token_of)
-    return Phrase(text, tokens, state, certain=len(tokens) == len(ids))
+    sets = _sets_of(text, token_of, things) if things else None
+    return Phrase(text, tokens, state, certain=len(tokens) == len(ids), sets=sets)
+
+
+def _sets_of(
+    text: str, token_of: dict[str, int], things: Sequence[Thing]
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None:
+    """Tokens of what is alike, of the reference and of what fits in all but rank; None for other wordings."""
+    try:
+        said = parse_canonical(text)
+    except BadInput:
+        return None
+    alike = replace(said, ordinal="", relation="", reference=None, except_=())
+    others = [item for item in (said.reference, *said.except_) if item is not None]
+    reference = [thing for item in others for thing in resolve(item, things)]
+    fitting = resolve(replace(said, ordinal=""), things)
+    found = (resolve(alike, things), reference, fitting)
+    alike_tokens, reference_tokens, fitting_tokens = (
+        tuple(token_of[thing.id] for thing in group if thing.id in token_of) for group in found
+    )
+    return alike_tokens, reference_tokens, fitting_tokens
 
 
 def plan_example(situation: Situation, rng: Generator, again: float = 0.12) -> Example | None:
@@ -114,7 +137,7 @@ def plan_example(situation: Situation, rng: Generator, again: float = 0.12) -> E
         return None
     phrases = []
     for text, ids, state in episode.phrases:
-        phrase = ground_phrase(text, ids, state, situation.token_of)
+        phrase = ground_phrase(text, ids, state, situation.token_of, situation.things)
         if ids and not phrase.objects:
             return None
         phrases.append(phrase)
@@ -147,7 +170,7 @@ def query_examples(situation: Situation, count: int, rng: Generator) -> list[Exa
     examples = []
     for index in rng.permutation(len(told))[:count]:
         words, text, ids, state = told[int(index)]
-        phrase = ground_phrase(text, ids, state, situation.token_of)
+        phrase = ground_phrase(text, ids, state, situation.token_of, situation.things)
         if phrase.certain:
             examples.append(Example(words, dropped(situation.seen, rng), (phrase,)))
     return examples

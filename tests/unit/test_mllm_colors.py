@@ -33,8 +33,8 @@ def test_where_a_pixel_lies_does_not_matter(
     rgb, own = picture
     order = torch.randperm(24 * 24)
     shuffled, mask = torch.zeros_like(rgb), torch.zeros_like(own)
-    shuffled[:, :, ::2, ::2] = rgb[:, :, ::2, ::2].flatten(2)[:, :, order].unflatten(2, (24, 24))
-    mask[:, ::2, ::2] = own[:, ::2, ::2].flatten(1)[:, order].unflatten(1, (24, 24))
+    shuffled[:, :, ::2, ::2] = rgb[:, :, ::2, ::2].flatten(2)[:, :, order].reshape(2, 3, 24, 24)
+    mask[:, ::2, ::2] = own[:, ::2, ::2].flatten(1)[:, order].reshape(2, 24, 24)
     assert torch.allclose(reader(rgb, own), reader(shuffled, mask), atol=1e-5)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from embodied_agent.perception.cloud import fuse, table_plane, world_points
 from embodied_agent.perception.geometry import wrap
-from embodied_agent.perception.localize import NoDepth, localize
+from embodied_agent.perception.localize import NoDepth, foremost, localize
 from embodied_agent.perception.synthetic import OVERHEAD, Solid, looking_at, render
 from embodied_agent.types import Detection, Frame
 
@@ -104,3 +104,16 @@ def test_two_views_fuse_into_one_surface_with_all_sides() -> None:
     assert side[:, 0].min() < 0.472
     assert side[:, 0].max() > 0.528
     assert np.abs(np.linalg.norm(normals, axis=1) - 1).max() < 1e-3
+
+
+def test_a_handles_mask_that_holds_the_table_behind_it_is_only_the_handle() -> None:
+    rng = np.random.default_rng(0)
+    handle = rng.uniform((0.44, -0.05, 0.18), (0.46, 0.05, 0.2), size=(60, 3))
+    table = rng.uniform((0.5, -0.05, 0.0), (0.6, 0.05, 0.001), size=(90, 3))
+    kept = foremost(np.concatenate([table, handle]), np.array([-0.05, 0.0, 1.1]))
+    assert len(kept) == 60 and kept[:, 2].min() > 0.17
+
+
+def test_a_handle_that_is_seen_alone_stays_whole() -> None:
+    handle = np.random.default_rng(1).uniform((0.44, -0.05, 0.15), (0.46, 0.05, 0.2), size=(60, 3))
+    assert len(foremost(handle, np.array([-0.05, 0.0, 1.1]))) == 60
