@@ -20,11 +20,14 @@ from torch import Tensor
 from embodied_agent.errors import PlannerError
 from embodied_agent.mllm.decoder import Cache
 from embodied_agent.mllm.mentions import WHOLE, fitting, place_of
+from embodied_agent.mllm.names import unbound
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, seen_at
 from embodied_agent.mllm.tokenizer import ABSENT, MENTIONS, SPECIAL, STATES, ProgramTokenizer
 
 LONGEST_PHRASE = 32
 MEMBER_THRESHOLD = 0.5
+NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
+REWRITES = 6  # times that a program is written again from a name that has no value
 RECENT = 16  # tokens that a line's beginning is away from its description
 
 
@@ -198,8 +201,10 @@ class Writer:
         links.append(link)
         return self.read([tokenizer.found + STATES.index(f"<{link.state}>")], link.pointed)
 
-    def program(self, hidden: Tensor, matcher: object | None, links: Sequence[Link] = ()) -> str:
+    def program(self, hidden: Tensor, matcher: Any | None, links: Sequence[Link] = ()) -> str:
         """Write the program after `<program>`, under a grammar if there is one.
+
+        A name that has no value where it is used is not written: the next best is.
 
         Args:
             hidden: As `ground_all` gives it.
@@ -209,10 +214,45 @@ class Writer:
         Raises:
             PlannerError: It did not end, or the grammar got stuck.
         """
+        phrases = [link.words for link in links[:MENTIONS]]
+        begun, barred = self._length, dict[int, set[int]]()
+        for _ in range(REWRITES):
+            fresh = None if matcher is None else matcher.deep_copy()
+            chosen = self._write(hidden, fresh, links, barred)
+            text = self._tokenizer.decode_program([t for _, more in chosen for t in more], phrases)
+            place = unbound(text + "\n")
+            if place is None:
+                break
+            self._bar(chosen, text, place, phrases, barred)
+            self._forget(begun)
+        return text
+
+    def _bar(
+        self, chosen: list[tuple[int, list[int]]], text: str, place: int, phrases: list[str],
+        barred: dict[int, set[int]],
+    ) -> None:  # fmt: skip
+        """Bar the last choice that led to the name at `place` and that was not barred there before."""
+        rest = text[place + 1 :]
+        end = place + 1 + len(rest) - len(rest.lstrip(NAME_LETTERS))
+        ends, written = [0], list[int]()
+        for _, more in chosen:
+            written += more
+            ends.append(len(self._tokenizer.decode_program(written, phrases)))
+        within = [k for k in range(len(chosen)) if ends[k] < end and ends[k + 1] > place]
+        step = next((k for k in reversed(within) if k not in barred), within[0])
+        barred.setdefault(step, set()).add(chosen[step][0])
+        for later in [k for k in barred if k > step]:
+            del barred[later]
+
+    def _write(
+        self, hidden: Tensor, matcher: Any | None, links: Sequence[Link], barred: Mapping[int, set[int]]
+    ) -> list[tuple[int, list[int]]]:
+        """The tokens chosen at each step, each with those that had to follow it, all without the end."""
         tokenizer, end = self._tokenizer, self._tokenizer.end
         phrases = [link.words for link in links[:MENTIONS]]
         states = [(link.words, link.state) for link in links[:MENTIONS]]
         said = {tokenizer.mention(k): tokenizer.encode(text) for k, text in enumerate(phrases)}
+        steps: list[tuple[int, list[int]]] = []
         written: list[int] = []
         while True:
             call, name = place_of(tokenizer.decode_program(written[-RECENT:], phrases))
@@ -222,14 +262,21 @@ class Writer:
                 scores[: len(tokenizer)] -= 1e4  # words only where the grammar allows no mention
             scores[:end] = -np.inf
             scores[end + 1 : len(SPECIAL)] = -np.inf
+            scores[list(barred.get(len(steps), ()))] = -np.inf
             token = int(scores.argmax())
             more = [] if token == end and matcher is None else [token]
             if matcher is not None:
                 more = self._allowed(scores, token, matcher, said)
             if not more or more[-1] == end:
-                return tokenizer.decode_program(written + [t for t in more if t != end], phrases)
+                return [*steps, (token, [t for t in more if t != end])]
+            steps.append((more[0], more))
             written += more
             hidden = self.read(more)
+
+    def _forget(self, length: int) -> None:
+        """Go back to when so many tokens had been read."""
+        self._cache.cut(length)
+        self._length = length
 
     def _allowed(
         self, scores: NDArray[np.float32], token: int, matcher: Any, said: Mapping[int, list[int]]

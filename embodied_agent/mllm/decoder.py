@@ -30,6 +30,10 @@ class Cache:
         past = self.own[layer]
         return 0 if past is None else past[0].shape[2]
 
+    def cut(self, length: int) -> None:
+        """Forget what was decoded after the first `length` positions."""
+        self.own = [past and (past[0][:, :, :length], past[1][:, :, :length]) for past in self.own]
+
 
 def _rotate(x: Tensor, start: int) -> Tensor:
     """Rotary position encoding of (B, H, T, E)."""

@@ -39,6 +39,7 @@ class Pointing(NamedTuple):
         alike: Logits of fitting by kind, colour and size alone, (B, P, N).
         reference: Logits of being what others are told by, or left out, (B, P, N).
         fitting: Logits of fitting in all but rank, (B, P, N).
+        gates: Logits of there being a relation, and of something being left out, (B, P, 2).
     """
 
     best: Tensor
@@ -48,6 +49,7 @@ class Pointing(NamedTuple):
     alike: Tensor
     reference: Tensor
     fitting: Tensor
+    gates: Tensor
 
 
 def measures(places: Tensor) -> Tensor:
@@ -132,7 +134,8 @@ class Pointer(nn.Module):
         """
         link, absent = self.link(hidden), ~present[:, None]
         alike, reference = self._sets(link, objects, absent)
-        fitting = self._fitting(link, places, alike, reference).masked_fill(absent, NEVER)
+        gates = self.gates(link).float()
+        fitting = self._fitting(link, places, gates, alike, reference).masked_fill(absent, NEVER)
         share, told = fitting.sigmoid(), reference.sigmoid()
         count = share.sum(-1, keepdim=True)
         facts = torch.cat(
@@ -151,7 +154,7 @@ class Pointer(nn.Module):
         members = (self.member_query(link) @ self.member_key(objects).transpose(1, 2)).float() / scale
         members = (members + change[..., 1]).masked_fill(absent, NEVER)
         states = self._states(hidden, objects, best, members, count)
-        return Pointing(best, members, states, link, alike, reference, fitting)
+        return Pointing(best, members, states, link, alike, reference, fitting, gates)
 
     def _sets(self, link: Tensor, objects: Tensor, absent: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the things alike and of the reference, each (B, P, N) float32."""
@@ -161,19 +164,16 @@ class Pointer(nn.Module):
         logits = (logits + self.set_bias[:, None, None, None]).masked_fill(absent, NEVER)
         return logits[0], logits[1]
 
-    def _fitting(self, link: Tensor, places: Tensor, alike: Tensor, reference: Tensor) -> Tensor:
+    def _fitting(self, link: Tensor, places: Tensor, gates: Tensor, alike: Tensor, reference: Tensor) -> Tensor:
         """Logits of what is alike, stands in the relation and is not left out, (B, P, N)."""
         pair = F.gelu(self.pair(lies(places).to(link.dtype))[:, None] + self.pair_link(link)[:, :, None, None])
         holds = self.pair_out(pair)[..., 0].float()  # (B, P, i, j)
         itself = torch.eye(places.shape[1], device=places.device) * NEVER
         stands = (F.logsigmoid(reference)[:, :, None] + F.logsigmoid(holds) + itself).amax(-1)
-        related, left_out = F.logsigmoid(self.gates(link).float()).unbind(-1)
-        without = F.logsigmoid(-self.gates(link).float())
+        said, unsaid = F.logsigmoid(gates)[..., None], F.logsigmoid(-gates)[..., None]
         # log of: no relation, or it holds; nothing is left out, or not this
-        relation = torch.logaddexp(without[..., 0, None].expand_as(stands), related[..., None] + stands)
-        kept = torch.logaddexp(
-            without[..., 1, None].expand_as(stands), left_out[..., None] + F.logsigmoid(-reference)
-        )
+        relation = torch.logaddexp(unsaid[..., 0, :].expand_as(stands), said[..., 0, :] + stands)
+        kept = torch.logaddexp(unsaid[..., 1, :].expand_as(stands), said[..., 1, :] + F.logsigmoid(-reference))
         likely = (F.logsigmoid(alike) + relation + kept).clamp(max=-1e-4)
         odds: Tensor = likely - torch.log(-torch.expm1(likely))
         return odds

@@ -9,15 +9,17 @@ found nothing is claimed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from embodied_agent.perception import cloud as clouds
 from embodied_agent.perception.cloud import Mask, Points
-from embodied_agent.perception.localize import MIN_PIXELS, ROLLING
+from embodied_agent.perception.localize import FIXED, MIN_PIXELS, ROLLING
 from embodied_agent.perception.looks import ROBOT_BORDER, Look
-from embodied_agent.perception.tracks import SHADES, shade_of
-from embodied_agent.types import Array, Object
+from embodied_agent.perception.tracks import SHADES, Track, shade_of
+from embodied_agent.types import Array, Detection, Object
 
 NEARER = 0.008  # [m] a pixel that shows something this much nearer than before
 STRAY = 0.04  # [m] a thing may come to rest this far from where it was let go
@@ -29,12 +31,58 @@ MOST_SHARE = 2.5  # more is not the thing alone
 LIKE = 0.35  # overlap of the shares of shades of what appeared with those of the thing
 MAIN_SHADE = 0.1  # share of a thing's pixels from which on a shade is one of its own
 STILL_SHOWN = 0.25  # share of a thing's pixels that must be as before: what was put on it hides its top
+ANOTHER = 0.25  # of a mask: what is left of it without a known thing is another thing
+COMPARED = 0.3  # confidence in a thing that is known by what changed and what did not
 SAME_VIEW = 1e-3  # [m] a camera that moved more cannot be compared with itself
 
 
 def shades_of(rgb: NDArray[np.uint8]) -> Array:
     """Share of pixels (n, 3) in each shade, (15,)."""
     return np.asarray(np.bincount(shade_of(rgb), minlength=SHADES) / max(len(rgb), 1))
+
+
+def missed(
+    tracks: Sequence[Track], seen: Mapping[str, Mask], before: Mapping[str, Look], now: Look
+) -> list[Detection]:
+    """Things that the detector missed: carried here, or still where they stood.
+
+    Args:
+        tracks: All things known.
+        seen: The masks of those that were detected now, by id.
+        before: By camera, the last look before anything was taken; tracks hold that of their own taking.
+        now: The newest look.
+    """
+    camera = now.frame.camera.name
+    if camera not in before:
+        return []
+    others = np.zeros(now.robot.shape, dtype=bool)  # what else was carried; what stood still did not appear
+    for track in tracks:
+        if camera in track.before:
+            others |= seen.get(track.item.id, np.False_)
+    found: list[Detection] = []
+    for track in tracks:
+        item = track.item
+        if item.id in seen or item.kind in FIXED:
+            continue
+        shown = None
+        if camera in track.before:
+            shown = appeared(item, track.before[camera], now, others)
+        if shown is None and track.before is not before:
+            shown = stayed(item.id, before[camera], now)
+        if shown is not None:
+            found.append(Detection(shown, item.kind, item.color, COMPARED))
+            others = others | shown
+    return found
+
+
+def made_way(
+    things: list[Detection], masks: list[Mask], found: list[Detection]
+) -> tuple[list[Detection], list[Mask]]:
+    """Detections and masks with those that are known better: what showed the same under another name goes."""
+    known = np.logical_or.reduce([detection.mask for detection in found])
+    left = [mask & ~known for mask in masks]
+    rest = [k for k, mask in enumerate(masks) if left[k].sum() > ANOTHER * mask.sum()]
+    return [things[k] for k in rest] + found, [left[k] for k in rest] + [detection.mask for detection in found]
 
 
 def appeared(item: Object, before: Look, now: Look, taken: Mask) -> Mask | None:

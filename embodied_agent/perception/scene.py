@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from embodied_agent.perception import cloud as clouds
-from embodied_agent.perception.appeared import appeared, stayed
+from embodied_agent.perception.appeared import made_way, missed
 from embodied_agent.perception.borders import parted
 from embodied_agent.perception.geometry import Plane, voxel_centers
 from embodied_agent.perception.grounder import ROBOT, SURROUNDINGS, Grounder
@@ -46,8 +46,6 @@ from embodied_agent.types import Array, Detection, Frame, Grounding, Object, Pos
 LIT = frozenset({"button"})  # kinds with a lamp
 EMPTY = "its place is empty"
 VOXEL = 0.01  # [m] of obstacle points
-COMPARED = 0.3  # confidence in a thing that is known by what changed and what did not
-ANOTHER = 0.25  # of a mask: what is left of it without a known thing is another thing
 SAME_MASK = 0.35  # intersection over union: a grounded mask is that tracked thing
 
 
@@ -101,7 +99,7 @@ class Scene:
         look = Look(frame, points, robot, {})
         found = self._compared(look, measured, [masks[k] for k in kept])
         if found:  # measured with the rest, since what stands below tells how far a thing reaches down
-            things, masks = _made_way(things, masks, found)
+            things, masks = made_way(things, masks, found)
             measured, kept = self._measure(frame, points, things, masks)
         seen = self._track(measured, [masks[k] for k in kept], look, still)
         self._looks[frame.camera.name] = look
@@ -279,28 +277,10 @@ class Scene:
         return [boxed(item, z) for item, z in zip(items, bottoms, strict=True)], kept
 
     def _compared(self, look: Look, items: list[Object], masks: list[clouds.Mask]) -> list[Detection]:
-        """Things that no detection is, but an earlier look tells of: carried here, or still there."""
-        camera = look.frame.camera.name
-        if camera not in self._before:
-            return []
+        """Things that no detection is, but an earlier look tells of."""
         matches = associate(list(self._tracks.values()), items)
         seen = {match.item.id: mask for match, mask in zip(matches, masks, strict=True) if match is not None}
-        missed = [t for t in self._tracks.values() if t.item.id not in seen and t.item.kind not in FIXED]
-        others = np.zeros(look.robot.shape, dtype=bool)  # what else was carried; what stood still did not appear
-        for track in self._tracks.values():
-            if camera in track.before:
-                others |= seen.get(track.item.id, False)
-        found: list[Detection] = []
-        for track in missed:
-            shown = None
-            if camera in track.before:
-                shown = appeared(track.item, track.before[camera], look, others)
-            if shown is None and track.before is not self._before:
-                shown = stayed(track.item.id, self._before[camera], look)
-            if shown is not None:
-                found.append(Detection(shown, track.item.kind, track.item.color, COMPARED))
-                others = others | shown
-        return found
+        return missed(list(self._tracks.values()), seen, self._before, look)
 
     def _track(self, items: list[Object], masks: list[clouds.Mask], look: Look, still: bool) -> tuple[Object, ...]:
         camera = look.frame.camera.name
@@ -360,13 +340,3 @@ class Scene:
                 track.why = "something stands in front of it"
             if track.misses >= FORGET_AFTER:
                 del self._tracks[id]
-
-
-def _made_way(
-    things: list[Detection], masks: list[clouds.Mask], found: list[Detection]
-) -> tuple[list[Detection], list[clouds.Mask]]:
-    """Detections and masks with those that are known better: what showed the same under another name goes."""
-    known = np.logical_or.reduce([detection.mask for detection in found])
-    left = [mask & ~known for mask in masks]
-    rest = [k for k, mask in enumerate(masks) if left[k].sum() > ANOTHER * mask.sum()]
-    return [things[k] for k in rest] + found, [left[k] for k in rest] + [detection.mask for detection in found]

@@ -22,6 +22,21 @@ IGNORED = -100
 
 
 @dataclass(frozen=True)
+class Sets:
+    """What a phrase means on the way to what it means, see `pointer.Pointing`.
+
+    Attributes:
+        alike, reference, fitting: Object tokens.
+        gates: Whether there is a relation, and whether something is left out.
+    """
+
+    alike: tuple[int, ...]
+    reference: tuple[int, ...]
+    fitting: tuple[int, ...]
+    gates: tuple[bool, bool]
+
+
+@dataclass(frozen=True)
 class Phrase:
     """One thing that a command speaks of.
 
@@ -30,15 +45,14 @@ class Phrase:
         objects: Object tokens that it means.
         state: "found", "several", "absent" or "ambiguous".
         certain: False = some of what it means was not detected: no pointer loss.
-        sets: Object tokens that are alike, that are the reference, and that fit in all but rank, see
-            `pointer.Pointing`; None = not known.
+        sets: What the pointer should find on the way; None = not known.
     """
 
     text: str
     objects: tuple[int, ...]
     state: str
     certain: bool = True
-    sets: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None = None
+    sets: Sets | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +94,8 @@ class SequenceBatch:
         links: Positions of `<link>`, (B, P); `linked` tells which are there, (B, P) bool.
         pointed: Which links have a pointer loss, (B, P) bool.
         members: Objects meant, (B, P, N) bool.
-        sets: Alike, reference and fitting objects, (B, P, 3, N) bool; `parted` tells for which links
-            they are known, (B, P) bool.
+        sets, gates: Alike, reference and fitting objects, (B, P, 3, N) bool, and the gates, (B, P, 2)
+            bool; `parted` tells for which links they are known, (B, P) bool.
         states: Index of the state, (B, P).
         feedback: Row of the link whose objects are fed back at a position, (B, T); -1 = none.
     """
@@ -97,6 +111,7 @@ class SequenceBatch:
     pointed: Tensor
     members: Tensor
     sets: Tensor
+    gates: Tensor
     parted: Tensor
     states: Tensor
     feedback: Tensor
@@ -142,6 +157,7 @@ def sequence_batch(
     pointed = np.zeros((batch, most), dtype=bool)
     members = np.zeros((batch, most, objects), dtype=bool)
     sets = np.zeros((batch, most, 3, objects), dtype=bool)
+    gates = np.zeros((batch, most, 2), dtype=bool)
     parted = np.zeros((batch, most), dtype=bool)
     states = np.zeros((batch, most), dtype=np.int64)
     for row, (example, (ids, at, silent)) in enumerate(zip(examples, coded, strict=True)):
@@ -155,13 +171,14 @@ def sequence_batch(
             linked[row, column] = True
             pointed[row, column] = phrase.certain
             members[row, column, list(phrase.objects)] = True
-            for number, tokens_of in enumerate(phrase.sets or ()):
-                sets[row, column, number, list(tokens_of)] = True
-            parted[row, column] = phrase.sets is not None
+            if phrase.sets is not None:
+                for number, name in enumerate(("alike", "reference", "fitting")):
+                    sets[row, column, number, list(getattr(phrase.sets, name))] = True
+                gates[row, column], parted[row, column] = phrase.sets.gates, True
             states[row, column] = STATES.index(f"<{phrase.state}>")
             if example.program:
                 feedback[row, place + 1] = column
-    arrays = (tokens, labels, links, linked, pointed, members, sets, parted, states, feedback)
+    arrays = (tokens, labels, links, linked, pointed, members, sets, gates, parted, states, feedback)
     spoken = torch.from_numpy(_spoken(examples, reader, words.pieces.shape[1]))
     return SequenceBatch(words.pieces, words.letters, spoken, scenes, *(torch.from_numpy(a) for a in arrays))
 
@@ -214,14 +231,17 @@ def pointer_loss(pointing: Pointing, batch: SequenceBatch) -> dict[str, Tensor]:
     likely = pointing.best.log_softmax(-1).masked_fill(~target, -1e4).logsumexp(-1)
     present = batch.scenes.present[:, None] & where[..., None]
     members = F.binary_cross_entropy_with_logits(pointing.members, batch.members.float(), reduction="none")
-    asked = batch.scenes.present[:, None, None] & (batch.parted & batch.linked)[..., None, None]
+    parted = batch.parted & batch.linked
+    asked = batch.scenes.present[:, None, None] & parted[..., None, None]
     named = torch.stack([pointing.alike, pointing.reference, pointing.fitting], dim=2)
     sets = F.binary_cross_entropy_with_logits(named, batch.sets.float(), reduction="none")
+    gates = F.binary_cross_entropy_with_logits(pointing.gates, batch.gates.float(), reduction="none")
+    told = parted.sum().clamp(min=1)
     state = F.cross_entropy(pointing.states.transpose(1, 2), batch.states, reduction="none")
     return {
         "point": -(likely * where).sum() / count,
         "members": (members * present).sum() / count * 0.5,
-        "sets": (sets * asked).sum() / batch.parted.sum().clamp(min=1) * 0.2,
+        "sets": ((sets * asked).sum() + (gates * parted[..., None]).sum()) / told * 0.2,
         "state": (state * where).sum() / count,
     }
 

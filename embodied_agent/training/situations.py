@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.vision import STRIDE, Dense, look_twice, stack_inputs
 from embodied_agent.training.augment import augment_color, augment_depth
 from embodied_agent.training.queries import draw_queries
-from embodied_agent.training.sequences import Example, Phrase
+from embodied_agent.training.sequences import Example, Phrase, Sets
 from embodied_agent.training.shards import FIRST_INSTANCE, Shot
 from sim.descriptions import Thing, parse_canonical, resolve
 
@@ -111,23 +111,23 @@ def ground_phrase(
     return Phrase(text, tokens, state, certain=len(tokens) == len(ids), sets=sets)
 
 
-def _sets_of(
-    text: str, token_of: dict[str, int], things: Sequence[Thing]
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None:
-    """Tokens of what is alike, of the reference and of what fits in all but rank; None for other wordings."""
+def _sets_of(text: str, token_of: dict[str, int], things: Sequence[Thing]) -> Sets | None:
+    """What a description means on the way to what it means; None for other wordings."""
     try:
         said = parse_canonical(text)
     except BadInput:
         return None
-    alike = replace(said, ordinal="", relation="", reference=None, except_=())
+
+    def tokens(group: Iterable[Thing]) -> tuple[int, ...]:
+        return tuple(token_of[thing.id] for thing in group if thing.id in token_of)
+
     others = [item for item in (said.reference, *said.except_) if item is not None]
-    reference = [thing for item in others for thing in resolve(item, things)]
-    fitting = resolve(replace(said, ordinal=""), things)
-    found = (resolve(alike, things), reference, fitting)
-    alike_tokens, reference_tokens, fitting_tokens = (
-        tuple(token_of[thing.id] for thing in group if thing.id in token_of) for group in found
+    return Sets(
+        alike=tokens(resolve(replace(said, ordinal="", relation="", reference=None, except_=()), things)),
+        reference=tokens(thing for item in others for thing in resolve(item, things)),
+        fitting=tokens(resolve(replace(said, ordinal=""), things)),
+        gates=(bool(said.relation), bool(said.except_)),
     )
-    return alike_tokens, reference_tokens, fitting_tokens
 
 
 def plan_example(situation: Situation, rng: Generator, again: float = 0.12) -> Example | None:

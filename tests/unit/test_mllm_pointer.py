@@ -89,7 +89,10 @@ def test_a_phrase_is_taught_with_what_it_means_on_the_way(
 ) -> None:
     phrase = ground_phrase(text, ["a"], "found", TOKENS, THINGS)
     assert phrase.sets is not None
-    assert [set(group) for group in phrase.sets] == [alike, reference, fitting]
+    assert [set(g) for g in (phrase.sets.alike, phrase.sets.reference, phrase.sets.fitting)] == [
+        alike, reference, fitting,
+    ]  # fmt: skip
+    assert phrase.sets.gates == ("left of" in text, "except" in text)
 
 
 def test_words_that_are_no_description_have_no_sets() -> None:

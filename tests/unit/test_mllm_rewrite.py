@@ -1,0 +1,103 @@
+"""A name without a value is not written: decoding goes back to it and takes the next best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from embodied_agent.mllm.decode import Writer
+from embodied_agent.mllm.network import EmbodiedNetwork, Memory
+from embodied_agent.mllm.settings import TINY
+from embodied_agent.mllm.tokenizer import ProgramTokenizer, train_tokenizer
+
+RIGHT = """with task("swap"):
+    mug = find("red mug")
+    can_2 = find("can")
+    pick(can_2)
+    place(can_2, on=mug)
+"""
+UNKNOWN = RIGHT.replace("pick(can_2)", "pick(can)")
+OTHER = RIGHT.replace("pick(can_2)", "pick(cup_2)")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> ProgramTokenizer:
+    path: Path = tmp_path_factory.mktemp("words") / "tokenizer.json"
+    train_tokenizer([RIGHT, OTHER], path, TINY.vocabulary)
+    return ProgramTokenizer(path)
+
+
+@pytest.fixture(scope="module")
+def memory() -> Memory:
+    empty = torch.zeros(1, 1, TINY.width)
+    there = torch.ones(1, 1, dtype=torch.bool)
+    return Memory(empty, there, empty, empty, torch.zeros(1, 1, 7), there)
+
+
+class Wishful(Writer):
+    """Would write the first of some texts that what it wrote begins, else the next."""
+
+    def __init__(self, tokenizer: ProgramTokenizer, memory: Memory, wishes: list[str]) -> None:
+        torch.manual_seed(0)
+        super().__init__(EmbodiedNetwork(TINY).eval().requires_grad_(False), tokenizer, memory)
+        self.ids = tokenizer
+        self.wishes = [[*tokenizer.encode(text), tokenizer.end] for text in wishes]
+        self.written: list[int] = []
+
+    def read(self, tokens: list[int], seen: Tensor | None = None) -> Tensor:
+        hidden = super().read(tokens, seen)
+        if tokens != [self.ids.program]:
+            self.written = [*self.written, *tokens]
+        return hidden
+
+    def scores(self, hidden: Tensor, mentions: Any = ()) -> np.ndarray:
+        logits = np.full(TINY.vocabulary, -10.0, dtype=np.float32)
+        own = self.written[: self._length - 1]
+        for rank, wish in enumerate(self.wishes):
+            if wish[: len(own)] == own:
+                logits[wish[len(own)]] = max(logits[wish[len(own)]], -float(rank))
+        return logits
+
+    def _forget(self, length: int) -> None:
+        super()._forget(length)
+        self.written = self.written[: length - 1]
+
+
+def write(tokenizer: ProgramTokenizer, memory: Memory, *wishes: str) -> str:
+    with torch.inference_mode():
+        writer = Wishful(tokenizer, memory, list(wishes))
+        return writer.program(writer.read([tokenizer.program]), None)
+
+
+def test_a_fine_program_is_written_as_it_is(tokenizer: ProgramTokenizer, memory: Memory) -> None:
+    assert write(tokenizer, memory, RIGHT, UNKNOWN) == RIGHT
+
+
+@pytest.mark.parametrize("wrong", [UNKNOWN, OTHER])
+def test_an_unknown_name_gives_way_to_the_next_best(
+    tokenizer: ProgramTokenizer, memory: Memory, wrong: str
+) -> None:
+    assert write(tokenizer, memory, wrong, RIGHT) == RIGHT
+
+
+def test_where_nothing_else_is_known_the_program_is_left_to_the_checker(
+    tokenizer: ProgramTokenizer, memory: Memory
+) -> None:
+    assert "cup_2" in write(tokenizer, memory, OTHER) or "pick(" in write(tokenizer, memory, OTHER)
+
+
+def test_the_cache_is_as_if_the_forgotten_was_never_read(tokenizer: ProgramTokenizer, memory: Memory) -> None:
+    torch.manual_seed(0)
+    network = EmbodiedNetwork(TINY).eval().requires_grad_(False)
+    with torch.inference_mode():
+        plain, back = Writer(network, tokenizer, memory), Writer(network, tokenizer, memory)
+        for writer in (plain, back):
+            writer.read([tokenizer.program, 20, 21])
+        back.read([30, 31, 32])
+        back._forget(3)
+        assert torch.allclose(plain.read([22]), back.read([22]), atol=1e-5)
