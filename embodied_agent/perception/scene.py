@@ -40,7 +40,7 @@ from embodied_agent.perception.looks import (
     visible_obstacles,
 )
 from embodied_agent.perception.support import FLOATING, hangs, heights
-from embodied_agent.perception.tracks import FORGET_AFTER, Track, associate
+from embodied_agent.perception.tracks import FORGET_AFTER, Track, associate, has_swallowed
 from embodied_agent.types import Array, Detection, Frame, Grounding, Object, Pose
 
 LIT = frozenset({"button"})  # kinds with a lamp
@@ -279,7 +279,11 @@ class Scene:
     def _compared(self, look: Look, items: list[Object], masks: list[clouds.Mask]) -> list[Detection]:
         """Things that no detection is, but an earlier look tells of."""
         matches = associate(list(self._tracks.values()), items)
-        seen = {match.item.id: mask for match, mask in zip(matches, masks, strict=True) if match is not None}
+        seen = {
+            match.item.id: mask
+            for match, item, mask in zip(matches, items, masks, strict=True)
+            if match is not None and not has_swallowed(match.item, item)
+        }
         return missed(list(self._tracks.values()), seen, self._before, look)
 
     def _track(self, items: list[Object], masks: list[clouds.Mask], look: Look, still: bool) -> tuple[Object, ...]:

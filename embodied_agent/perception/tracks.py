@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_agent.perception.localize import HANDLES, PANELS
+from embodied_agent.perception.localize import CONTAINERS, FIXED, HANDLES, PANELS
 from embodied_agent.perception.looks import Look
 from embodied_agent.types import Array, Object
 
@@ -110,6 +110,14 @@ def associate(tracks: list[Track], items: list[Object]) -> list[Track | None]:
             matches[row] = tracks[best]
             free.discard(best)
     return matches
+
+
+def has_swallowed(known: Object, seen: Object) -> bool:
+    """Whether a solid thing now seems larger than it is: its mask holds what stands on or below it too."""
+    if known.kind in FIXED | CONTAINERS:
+        return False
+    before, after = np.sort(known.extent), np.sort(seen.extent)
+    return bool((after > (1 + SIZE_CHANGE) * before + 0.01).any())
 
 
 def _cost(known: Object, seen: Object) -> float:

@@ -105,6 +105,22 @@ def test_a_tower_that_is_seen_as_one_thing_is_two() -> None:
     assert is_on(top, base, now=world.stamp).value
 
 
+def half_of_the_base(detections: list[Detection]) -> list[Detection]:
+    """A tower of which the top has taken most of the base."""
+    (top,) = [d for d in detections if d.color == "red"]
+    (base,) = [d for d in detections if d.color == "blue"]
+    rows = np.arange(len(base.mask))[:, None] > np.nonzero(base.mask)[0].max() - 12
+    return [replace(top, mask=top.mask | (base.mask & ~rows)), replace(base, mask=base.mask & rows)]
+
+
+def test_a_thing_that_seems_larger_than_it_is_has_swallowed_another() -> None:
+    world = World(CUBE, BASE)
+    top = world.put(ON_BASE, half_of_the_base, moved(CUBE, position=ON_BASE), BASE)
+    base = world.scene.get(world.other.id)
+    assert base is not None and base.stamp == top.stamp == world.stamp
+    assert abs(top.extent[2] - 0.04) < 0.006 and is_on(top, base, now=world.stamp).value
+
+
 def test_an_empty_bin_shows_nothing_new() -> None:
     world = World(CUBE, BIN)
     item = world.put((0.5, -0.15, 0.04), lambda found: found, BIN)
