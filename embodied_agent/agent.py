@@ -227,6 +227,11 @@ class Agent:
             told.planned(program, plan)
             gate.begin(program)
             outcome = self._execute(going, program, context, told, gate, done, variables)
+            declined = outcome.verdict in (account.REFUSED, account.ASKED)
+            if before is not None and declined and self.supervisor.first_motion is not None:
+                # What began and failed is not undone by a repair that declines: the failure stands.
+                going.message = f"{going.message}; then: {outcome.message}"
+                return
             before = (program, outcome)
             going.verdict = outcome.verdict
             going.message = outcome.message or _why(outcome)

