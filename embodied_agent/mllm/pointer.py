@@ -23,6 +23,9 @@ from embodied_agent.mllm.tokenizer import STATES
 _HIDDEN = 64
 _PAIR = 11
 _MEASURES = 6
+_PLACES = 3  # first, second, third
+_FACTS = (1 + _PLACES) * 2 * _MEASURES + 6
+_SHARP = 3.0  # ranks are counted among what fits rather than among what might
 _STEP = 0.006  # [m] difference of places or sizes that begins to count
 _APART = 0.03  # [m] that one thing is left of, behind, ... another
 _NEAR = 0.1  # [m] between things that are next to each other
@@ -117,9 +120,12 @@ class Pointer(nn.Module):
         self.gates = nn.Linear(width, 2)  # whether there is a relation; whether something is left out
         self.pair, self.pair_link = nn.Linear(_PAIR, _HIDDEN // 2), nn.Linear(width, _HIDDEN // 2)
         self.pair_out = nn.Linear(_HIDDEN // 2, 1)
-        self.facts = nn.Linear(2 * _MEASURES + 6, _HIDDEN)
+        self.facts = nn.Linear(_FACTS, _HIDDEN)
         self.facts_link, self.facts_object = nn.Linear(width, _HIDDEN), nn.Linear(width, _HIDDEN)
         self.decide = nn.Sequential(nn.GELU(), nn.Linear(_HIDDEN, _HIDDEN), nn.GELU(), nn.Linear(_HIDDEN, 2))
+        self.rules = nn.Linear(width, 2 * _FACTS)  # e.g. "leftmost": none of those that fit is further left
+        nn.init.zeros_(self.rules.weight)
+        nn.init.zeros_(self.rules.bias)
         self.none = nn.Parameter(torch.randn(width) * 0.02)
         self.state = nn.Sequential(nn.Linear(2 * width + 4, width), nn.GELU(), nn.Linear(width, len(STATES)))
 
@@ -136,17 +142,19 @@ class Pointer(nn.Module):
         alike, reference = self._sets(link, objects, absent)
         gates = self.gates(link).float()
         fitting = self._fitting(link, places, gates, alike, reference).masked_fill(absent, NEVER)
-        share, told = fitting.sigmoid(), reference.sigmoid()
-        count = share.sum(-1, keepdim=True)
+        share, told = (_SHARP * fitting).sigmoid(), reference.sigmoid()
+        count, rank = share.sum(-1, keepdim=True), ranks(places, share)
         facts = torch.cat(
-            [ranks(places, share) / 2, torch.stack([
+            [rank / 2, torch.stack([
                 alike.clamp(-8, 8) / 4, fitting.clamp(-8, 8) / 4, share, told,
                 count.expand_as(share) / 4, told.sum(-1, keepdim=True).expand_as(share) / 4,
-            ], dim=-1)],
+            ], dim=-1), *(torch.exp(-((rank - place) ** 2) / 0.2) for place in range(_PLACES))],
             dim=-1,
         )  # fmt: skip
         mixed = self.facts(facts.to(link.dtype)) + self.facts_link(link)[:, :, None]
         change = self.decide(mixed + self.facts_object(objects)[:, None]).float()
+        rules = self.rules(link).float().unflatten(-1, (2, _FACTS))
+        change = change + torch.einsum("bpkf,bpnf->bpnk", rules, facts)
         scale = link.shape[-1] ** 0.5
         best = (link @ self.best_key(objects).transpose(1, 2)).float() / scale + change[..., 0]
         none = (link @ self.none).float()[..., None] / scale

@@ -57,9 +57,9 @@ def _draw(things: Sequence[Thing], rng: Generator) -> Description:
         return _anything(rng)
     base = _about(objects[int(rng.integers(len(objects)))], rng)
     draw = rng.random()
-    if draw < 0.2:
+    if draw < 0.3:
         return replace(base, ordinal=str(rng.choice(_SIDED)))
-    if draw < 0.5 and len(things) > 1:
+    if draw < 0.6 and len(things) > 1:
         other = things[int(rng.integers(len(things)))]
         reference = _name(other, rng)
         if rng.random() < 0.35:  # what truly holds: things on and in others are rare
@@ -71,7 +71,7 @@ def _draw(things: Sequence[Thing], rng: Generator) -> Description:
                     relation = "in" if thing.container else "on"
                     return replace(_about(thing, rng), relation=relation, reference=_name(carrier, rng))
         return replace(base, relation=str(rng.choice(RELATIONS)), reference=reference)
-    if draw < 0.72:
+    if draw < 0.78:
         plural = replace(base, plural=True)
         if rng.random() < 0.3:
             left_out = objects[int(rng.integers(len(objects)))]
