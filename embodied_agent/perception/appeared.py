@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embodied_agent.perception import cloud as clouds
 from embodied_agent.perception.cloud import Mask, Points
 from embodied_agent.perception.localize import FIXED, MIN_PIXELS, ROLLING
 from embodied_agent.perception.looks import ROBOT_BORDER, Look
-from embodied_agent.perception.tracks import SHADES, Track, shade_of
-from embodied_agent.types import Array, Detection, Object
+from embodied_agent.perception.tracks import Track, shade_of, shades_of
+from embodied_agent.types import Detection, Object
 
 NEARER = 0.008  # [m] a pixel that shows something this much nearer than before
 STRAY = 0.04  # [m] a thing may come to rest this far from where it was let go
@@ -36,11 +35,6 @@ COMPARED = 0.3  # confidence in a thing that is known by what changed and what d
 SAME_VIEW = 1e-3  # [m] a camera that moved more cannot be compared with itself
 
 
-def shades_of(rgb: NDArray[np.uint8]) -> Array:
-    """Share of pixels (n, 3) in each shade, (15,)."""
-    return np.asarray(np.bincount(shade_of(rgb), minlength=SHADES) / max(len(rgb), 1))
-
-
 def missed(
     tracks: Sequence[Track], seen: Mapping[str, Mask], before: Mapping[str, Look], now: Look
 ) -> list[Detection]:
@@ -50,11 +44,9 @@ def missed(
         tracks: All things known.
         seen: The masks of those that were detected now, by id.
         before: By camera, the last look before anything was taken; tracks hold that of their own taking.
-        now: The newest look.
+        now: The newest look, of one of these cameras.
     """
     camera = now.frame.camera.name
-    if camera not in before:
-        return []
     others = np.zeros(now.robot.shape, dtype=bool)  # what else was carried; what stood still did not appear
     for track in tracks:
         if camera in track.before:

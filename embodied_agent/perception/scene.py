@@ -278,6 +278,8 @@ class Scene:
 
     def _compared(self, look: Look, items: list[Object], masks: list[clouds.Mask]) -> list[Detection]:
         """Things that no detection is, but an earlier look tells of."""
+        if look.frame.camera.name not in self._before:
+            return []
         matches = associate(list(self._tracks.values()), items)
         seen = {
             match.item.id: mask

@@ -68,8 +68,13 @@ class Track:
 
 def coarse_colors(rgb: NDArray[np.uint8]) -> Array:
     """Share of pixels (n, 3) in each of 12 hues where the colour is vivid, and one for the rest."""
-    counts = np.bincount(np.minimum(shade_of(rgb), HUES), minlength=HUES + 1)
-    return np.asarray(counts / max(len(rgb), 1))
+    shades = shades_of(rgb)
+    return np.append(shades[:HUES], shades[HUES:].sum())
+
+
+def shades_of(rgb: NDArray[np.uint8]) -> Array:
+    """Share of pixels (n, 3) in each shade, (15,)."""
+    return np.asarray(np.bincount(shade_of(rgb), minlength=SHADES) / max(len(rgb), 1))
 
 
 def shade_of(rgb: NDArray[np.uint8]) -> NDArray[np.intp]:

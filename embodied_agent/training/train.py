@@ -4,8 +4,8 @@
 2. recognize: cut-outs of things are named one by one;
 3. tokens: the trained vision describes every picture once;
 4. point: phrases point at object tokens, or at none, or at several;
-5. write: commands are grounded phrase by phrase, then written as programs;
-6. settle: the pointer alone, which costs a third and learns ranks and relations best;
+5. settle: the pointer alone, which costs a third and learns ranks and relations best;
+6. write: commands are grounded phrase by phrase, then written as programs;
 7. outline: super links condition the mask decoder.
 
 Each stage resumes from its checkpoint, follows the clock, and shows its losses. On a machine with
@@ -70,7 +70,7 @@ class Preset:
         pictures: Rendered for training (a tenth more for the evaluation).
         looked: Of them, seen by the trained first look for what it gets wrong.
         imagined: Scenes with commands that are not rendered.
-        minutes: Of the stages look, recognize, point, write, settle, outline.
+        minutes: Of the stages look, recognize, point, settle, write, outline.
         crops, cutouts, queries, plans: Batch sizes of look, recognize, point, write.
     """
 
@@ -85,9 +85,9 @@ class Preset:
 
 
 PRESETS = {
-    "cpu": Preset(6000, 1500, 60000, (40.0, 15.0, 6.0, 55.0, 12.0, 5.0), 24, 192, 96, 48),
-    "accelerator": Preset(30000, 15000, 200000, (25.0, 10.0, 20.0, 55.0, 10.0, 10.0), 96, 512, 256, 128),
-    "smoke": Preset(24, 8, 40, (0.1, 0.1, 0.1, 0.1, 0.05, 0.05), 4, 8, 8, 4),
+    "cpu": Preset(6000, 1500, 60000, (40.0, 15.0, 6.0, 12.0, 55.0, 5.0), 24, 192, 96, 48),
+    "accelerator": Preset(30000, 15000, 200000, (25.0, 10.0, 20.0, 10.0, 55.0, 10.0), 96, 512, 256, 128),
+    "smoke": Preset(24, 8, 40, (0.1, 0.1, 0.1, 0.05, 0.1, 0.05), 4, 8, 8, 4),
 }
 _POOL = 16  # batches drawn at once in the language stages, to sort by length
 _RATES = {
@@ -174,7 +174,7 @@ class Trainer:
     def language(
         self, situations: list[Situation], imagined: list[dict[str, Any]], minutes: float, name: str
     ) -> None:
-        """Stages 4 to 6: `name` is "point" (queries alone), "write" (commands) or "settle" (the pointer alone)."""
+        """Stages 4 to 6: `name` is "point" (queries alone), "settle" (the pointer alone) or "write" (commands)."""
         sentences = SentenceEncoder().to(self.device)
         reader, tokenizer = WordReader(self.settings), self.tokenizer()
         plans, queries = _SHARES[name][0] * self.preset.plans, _SHARES[name][1] * self.preset.queries
@@ -335,7 +335,7 @@ def train(
         raise BadInput(f"minutes must be positive, not {minutes:g}")
     scale = 1.0 if minutes is None else minutes / sum(chosen.minutes)
     minutes_of = [value * scale for value in chosen.minutes]
-    look, recognize, point, write, settle, outline = minutes_of
+    look, recognize, point, settle, write, outline = minutes_of
     build(data, "train", chosen.pictures)
     for split in ("validation", "evaluation"):
         build(data, split, max(chosen.pictures // 14, 8))
@@ -346,8 +346,8 @@ def train(
     imagined = build_commands(data, "train", chosen.imagined)
     trainer.learn_tokens(imagined)
     trainer.language(situations, imagined, point, "point")
+    trainer.language(situations, imagined, settle, "settle")  # before what reads the pointer's answers
     trainer.language(situations, imagined, write, "write")
-    trainer.language(situations, imagined, settle, "settle")
     trainer.outline(outline)
     target = weights or data / "weights"
     trainer.export(target, {"preset": preset, "minutes": minutes_of})
