@@ -22,6 +22,7 @@ from embodied_agent.mllm.network import EmbodiedNetwork, Memory, stack_scenes
 from embodied_agent.mllm.objects import Float, Seen, describe, point_features
 from embodied_agent.mllm.phrases import phrases_of
 from embodied_agent.mllm.picture import Picture, picture_from_frame
+from embodied_agent.mllm.precision import fast_precision
 from embodied_agent.mllm.recognize import recognize
 from embodied_agent.mllm.tokenizer import MENTIONS, ProgramTokenizer
 from embodied_agent.mllm.vision import Dense, look_twice, stack_inputs
@@ -284,5 +285,5 @@ def look(network: EmbodiedNetwork, pictures: list[Picture]) -> Dense:
     )
     device = next(network.parameters()).device
     inputs: Tensor = stack_inputs(rgb.to(device), depth.to(device), height.to(device))
-    with torch.autocast(device.type, torch.bfloat16):
+    with fast_precision(device):
         return look_twice(network.vision, inputs)

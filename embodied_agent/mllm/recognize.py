@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from embodied_agent.mllm.colors import ColorReader
 from embodied_agent.mllm.instances import Instances, renumbered
 from embodied_agent.mllm.picture import HEIGHT, WIDTH, Picture
+from embodied_agent.mllm.precision import fast_precision
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.vision import Residual, convolution
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, STUFF, THINGS
@@ -206,7 +207,7 @@ def recognize(recognizer: Recognizer, picture: Picture, instances: Instances) ->
     device = next(recognizer.parameters()).device
     planes, facts = (value.to(device) for value in stack_cutouts(cutouts))
     shapes = colorless(planes)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    with torch.inference_mode(), fast_precision(device):
         kinds = recognizer(torch.cat([planes, shapes]), torch.cat([facts, facts]))
         colors = recognizer.colors_of(planes).softmax(1).cpu().numpy()
     colored, shaped = kinds.softmax(1).chunk(2)

@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from embodied_agent.mllm.precision import fast_precision
+
 Batch = TypeVar("Batch")
 SAVE_EVERY = 60.0  # [s]
 _WARM_UP = 0.03
@@ -128,7 +130,7 @@ def run_stage(stage: Stage, network: nn.Module, directory: Path, device: torch.d
             start = _clock(device)
             for group in (group for optimizer in optimizers for group in optimizer.param_groups):
                 group["lr"] = learning_rate(used / budget, stage.rate)
-            with torch.autocast(device.type, torch.bfloat16):
+            with fast_precision(device):
                 parts = stage.step(step, used / budget)
             loss = torch.stack(list(parts.values())).sum()
             step += 1

@@ -17,6 +17,7 @@ from embodied_agent.mllm.instances import Instances, find_instances
 from embodied_agent.mllm.network import EmbodiedNetwork
 from embodied_agent.mllm.objects import Float, Seen, describe
 from embodied_agent.mllm.picture import Picture, camera_from_array, picture_from_arrays
+from embodied_agent.mllm.precision import fast_precision
 from embodied_agent.mllm.recognize import recognize
 from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.vision import STRIDE, Dense, look_twice, stack_inputs
@@ -221,7 +222,7 @@ def look_at(network: EmbodiedNetwork, shots: list[Shot], rng: Generator | None) 
             picture = picture_from_arrays(image, depth, camera_from_array(shot.camera))
         pictures.append(picture)
         inputs.append(stack_inputs(*(torch.from_numpy(a)[None] for a in (picture.rgb, depth, height))))
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    with torch.inference_mode(), fast_precision(device):
         return pictures, look_twice(network.vision, torch.cat(inputs).to(device))
 
 
