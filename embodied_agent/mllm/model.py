@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_agent.errors import CommandRefused
-from embodied_agent.mllm.decode import Grammar, Link, Writer
+from embodied_agent.mllm.decode import Grammar, Link, Timer, Writer
+from embodied_agent.mllm.faults import Fault
 from embodied_agent.mllm.instances import Instances, find_instances, full_mask
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.mask import point_of
@@ -25,14 +26,17 @@ from embodied_agent.mllm.picture import Picture, picture_from_frame
 from embodied_agent.mllm.precision import fast_precision
 from embodied_agent.mllm.recognize import recognize
 from embodied_agent.mllm.tokenizer import MENTIONS, ProgramTokenizer
-from embodied_agent.mllm.vision import Dense, look_twice, stack_inputs
+from embodied_agent.mllm.vision import Dense, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, KINDS
 from embodied_agent.mllm.weights import load_weights
+from embodied_agent.mllm.writing import Draft, ProgramWriter
 from embodied_agent.types import Command, Detection, Frame, Grounding
 
 DETECTION_THRESHOLD = 0.4
 SMALLEST_ROBOT = 12  # cells
 ROBOT = CLASS_INDEX["robot"]
+SURE = -0.3  # log-probability of grounding and program from which on no other grounding is tried
+TRUSTED = 0.6  # confidence from which on a phrase is one
 SAME_THING = 0.5  # IoU of mask decoder and instance from which the mask decoder's shape is taken
 
 
@@ -60,6 +64,32 @@ class Written:
     text: str
     groundings: tuple[Grounding, ...]
     timings: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One way to ground a command, the program that follows, and what it took."""
+
+    draft: Draft
+    links: list[Link]
+    ground_s: float
+    masking_s: float
+    timer: Timer
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.draft.faults and self.draft.score > SURE
+
+    def beside(self, other: _Attempt) -> _Attempt:
+        """The same, blamed for what the other one found with confidence and this one leaves out."""
+        own = [link.words for link in self.links]
+        missing = [
+            Fault(len(self.draft.text), f"'{link.words}' is left out")
+            for link in other.links
+            if link.confidence > TRUSTED and not any(link.words in words for words in own)
+        ]
+        return replace(self, draft=replace(self.draft, faults=(*self.draft.faults, *missing)))
 
 
 class BuiltinModel:
@@ -151,18 +181,33 @@ class BuiltinModel:
         with torch.inference_mode():
             memory = self.fuse(text, seen, clicked)
             read = time.perf_counter()
-            writer = Writer(self.network, self.tokenizer, memory)
-            told = self._phrases(text, memory, seen, clicked)
-            links, hidden = writer.ground_all(self.tokenizer.again if again else self.tokenizer.start, told)
-            grounded = time.perf_counter()
+            opening = self.tokenizer.again if again else self.tokenizer.start
             matcher = self._grammar.matcher(grammar) if grammar else None
-            program = writer.program(hidden, matcher, links)
+            told = self._phrases(text, memory, seen, clicked)
+            attempts = [self._attempt(memory, opening, told, matcher)]
+            if told and not attempts[0].is_sure:  # phrases cut out wrongly: let the decoder find them itself
+                attempts.append(self._attempt(memory, opening, [], matcher).beside(attempts[0]))
+        best = max(attempts, key=lambda attempt: attempt.draft.rank)
         timings = {
-            "words_s": read - start, "ground_s": grounded - read, "decode_s": time.perf_counter() - grounded,
-            "masking_s": writer.timer.masking, "tokens": float(writer.timer.tokens),
-            "steps": float(writer.timer.steps),
+            "words_s": read - start,
+            "ground_s": sum(attempt.ground_s for attempt in attempts),
+            "decode_s": time.perf_counter() - read - sum(attempt.ground_s for attempt in attempts),
+            "masking_s": sum(attempt.masking_s for attempt in attempts),
+            "tokens": float(sum(attempt.timer.tokens for attempt in attempts)),
+            "steps": float(sum(attempt.timer.steps for attempt in attempts)),
+            "score": best.draft.score,
         }  # fmt: skip
-        return program, links, timings
+        return best.draft.text, best.links, timings
+
+    def _attempt(self, memory: Memory, opening: int, told: Sequence[str | None], matcher: Any | None) -> _Attempt:
+        """Ground a command's phrases, some of them told, and write its program."""
+        start = time.perf_counter()
+        writer = Writer(self.network, self.tokenizer, memory)
+        links, hidden = writer.ground_all(opening, told)
+        grounded = time.perf_counter() - start
+        program = ProgramWriter(writer, hidden, matcher, links)
+        draft = program.write()
+        return _Attempt(draft, links, grounded, program.masking, writer.timer)
 
     def find(self, phrase: str, seen: Seen, clicked: Float) -> Link:
         """Ground one phrase among visual tokens; `ground` without the looking."""
@@ -286,4 +331,5 @@ def look(network: EmbodiedNetwork, pictures: list[Picture]) -> Dense:
     device = next(network.parameters()).device
     inputs: Tensor = stack_inputs(rgb.to(device), depth.to(device), height.to(device))
     with fast_precision(device):
-        return look_twice(network.vision, inputs)
+        dense: Dense = network.vision(inputs)
+        return dense

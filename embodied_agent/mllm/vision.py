@@ -139,37 +139,11 @@ class Vision(nn.Module):
         features = self.refine(self.up2(self.up4(self.up8(x16, x8), x4), x2))
         classes, colors, centres, offsets, depth = self.heads(features).float().split(self.sizes, dim=1)
         return Dense(
-            features=features,
+            features=features.float(),
             classes=classes,
             colors=colors,
             centres=centres,
             offsets=offsets * OFFSET_SCALE,
             depth=F.softplus(depth[:, 0] + 0.5),
-            coarse=x16,
+            coarse=x16.float(),
         )
-
-
-def look_twice(vision: Vision, inputs: Tensor) -> Dense:
-    """What a picture shows, read with and without its colours.
-
-    Kinds are learnt in some colours and met in others, and a yellow ball is soon taken for a lemon.
-    The colourless reading cannot be misled so; the mean of both is right more often than either.
-
-    Args:
-        vision: Trained on pictures of both sorts.
-        inputs: As `stack_inputs` gives them, (B, 6, H, W).
-
-    Returns:
-        Classes (as log-probabilities), centres and offsets of both; the rest of the coloured one.
-    """
-    grey = torch.cat([inputs[:, :3].mean(dim=1, keepdim=True).expand(-1, 3, -1, -1), inputs[:, 3:]], dim=1)
-    raw = vision(torch.cat([inputs, grey]))
-    halves = zip(*(value.float().chunk(2) for value in raw), strict=True)
-    colored, colorless = (Dense(*half) for half in halves)
-    classes = (colored.classes.softmax(1) + colorless.classes.softmax(1)) / 2
-    centres = (colored.centres.sigmoid() + colorless.centres.sigmoid()) / 2
-    return colored._replace(
-        classes=classes.log(),
-        centres=centres.clamp(1e-6, 1 - 1e-6).logit(),
-        offsets=(colored.offsets + colorless.offsets) / 2,
-    )

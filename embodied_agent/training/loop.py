@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from embodied_agent.mllm.precision import fast_precision
+from embodied_agent.mllm.precision import fast_precision, has_bfloat16
 
 Batch = TypeVar("Batch")
 SAVE_EVERY = 60.0  # [s]
@@ -46,9 +46,10 @@ class Stage:
     parts: tuple[nn.Module, ...]
     blocks: tuple[nn.Module, ...] = ()
 
-    def optimizers(self) -> list[torch.optim.Optimizer]:
-        """Fresh ones for all weights."""
-        matrices = [value for block in self.blocks for value in block.parameters() if value.ndim == 2]
+    def optimizers(self, device: torch.device) -> list[torch.optim.Optimizer]:
+        """Fresh ones for all weights. Muon computes in bfloat16 whatever it is given."""
+        blocks = self.blocks if has_bfloat16(device.type) else ()
+        matrices = [value for block in blocks for value in block.parameters() if value.ndim == 2]
         taken = {id(value) for value in matrices}
         rest = [value for part in self.parts for value in part.parameters() if id(value) not in taken]
         adam = torch.optim.AdamW(rest, lr=self.rate, betas=(0.9, 0.98), weight_decay=0.02)
@@ -110,7 +111,7 @@ def run_stage(stage: Stage, network: nn.Module, directory: Path, device: torch.d
     """
     path = directory / f"{stage.name}.pt"
     weights = [value for part in stage.parts for value in part.parameters()]
-    optimizers = stage.optimizers()
+    optimizers = stage.optimizers(device)
     average = Average(network)
     step, used, curve = 0, 0.0, []
     if path.is_file():
@@ -118,7 +119,7 @@ def run_stage(stage: Stage, network: nn.Module, directory: Path, device: torch.d
         network.load_state_dict(saved["network"])
         average.state = saved["average"]
         step, used, curve = saved["step"], saved["used"], saved["curve"]
-        if not saved["done"]:
+        if not saved["done"] and len(saved["optimizers"]) == len(optimizers):  # else of another machine
             for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
                 optimizer.load_state_dict(state)
     budget = stage.minutes * 60

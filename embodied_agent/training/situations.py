@@ -20,7 +20,7 @@ from embodied_agent.mllm.picture import Picture, camera_from_array, picture_from
 from embodied_agent.mllm.precision import fast_precision
 from embodied_agent.mllm.recognize import recognize
 from embodied_agent.mllm.settings import ModelSettings
-from embodied_agent.mllm.vision import STRIDE, Dense, look_twice, stack_inputs
+from embodied_agent.mllm.vision import STRIDE, Dense, stack_inputs
 from embodied_agent.training.augment import augment_color, augment_depth
 from embodied_agent.training.queries import draw_queries
 from embodied_agent.training.sequences import Example, Phrase, Sets
@@ -223,7 +223,7 @@ def look_at(network: EmbodiedNetwork, shots: list[Shot], rng: Generator | None) 
         pictures.append(picture)
         inputs.append(stack_inputs(*(torch.from_numpy(a)[None] for a in (picture.rgb, depth, height))))
     with torch.inference_mode(), fast_precision(device):
-        return pictures, look_twice(network.vision, torch.cat(inputs).to(device))
+        return pictures, network.vision(torch.cat(inputs).to(device))
 
 
 def see_shots(

@@ -22,6 +22,7 @@ from embodied_agent.mllm.settings import TINY
 from embodied_agent.mllm.tokenizer import ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.vision import Vision
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, COLORS, KINDS, STUFF
+from embodied_agent.mllm.writing import ProgramWriter
 from embodied_agent.training.batches import batches_of_like_length, cut_short
 from embodied_agent.training.cutouts import (
     NOTHING,
@@ -205,7 +206,7 @@ def test_a_small_network_learns_to_point_and_to_write(tokenizer: ProgramTokenize
             writer = Writer(network, tokenizer, memory)
             links, hidden = writer.ground_all(tokenizer.start)
             texts = [link.words for link in links]
-            written.append(writer.program(hidden, None, links) == example.program)
+            written.append(ProgramWriter(writer, hidden, None, links).write().text == example.program)
             assert texts == [phrase.text for phrase in example.phrases]
             spoken = phrases_of(network.phrases(memory.words)[0], reader.places(example.words))
             named += [(item.start, item.alone) for item in spoken]

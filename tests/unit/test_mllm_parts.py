@@ -23,6 +23,7 @@ from embodied_agent.mllm.tokenizer import SPECIAL, ProgramTokenizer, train_token
 from embodied_agent.mllm.vision import Dense, Vision, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, STUFF, THINGS
 from embodied_agent.mllm.weights import load_weights, save_weights
+from embodied_agent.mllm.writing import ProgramWriter
 from embodied_agent.types import Camera, Frame, Pose
 
 PROGRAM = """with task("put in"):
@@ -278,7 +279,7 @@ def test_greedy_decoding_obeys_the_grammar(network: EmbodiedNetwork, tokenizer: 
     with torch.inference_mode():
         _, hidden = writer.ground_all(tokenizer.start)
         matcher = Grammar(tokenizer, TINY.vocabulary).matcher(lark)
-        text = writer.program(hidden, matcher)
+        text = ProgramWriter(writer, hidden, matcher).write().text
     assert re.fullmatch(r'with task\("[a-z ]{1,10}"\):\n(    [a-z]{1,6}\(\)\n){2}', text)
 
 

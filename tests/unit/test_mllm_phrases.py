@@ -20,6 +20,7 @@ from embodied_agent.mllm.phrases import LABELS, OUTSIDE, Spoken, labels_of, phra
 from embodied_agent.mllm.settings import TINY
 from embodied_agent.mllm.tokenizer import MENTIONS, ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.vocabulary import CLASSES, COLORS
+from embodied_agent.mllm.writing import ProgramWriter
 from embodied_agent.training.dataset import example_record
 
 PHRASES = ("cube", "red cube", "red cube left of the mug")
@@ -132,6 +133,13 @@ def _memory(network: EmbodiedNetwork, objects: int = 2):
     return network.fuse(words, torch.zeros(1, 5, 20, dtype=torch.int64), spoken, scenes)
 
 
+@pytest.fixture
+def credulous(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To an untrained network every phrase is unheard of."""
+    monkeypatch.setattr("embodied_agent.mllm.decode.UNHEARD_OF", -float("inf"))
+
+
+@pytest.mark.usefixtures("credulous")
 def test_what_each_phrase_says_by_itself_is_what_is_grounded(
     network: EmbodiedNetwork, tokenizer: ProgramTokenizer
 ) -> None:
@@ -142,6 +150,19 @@ def test_what_each_phrase_says_by_itself_is_what_is_grounded(
     assert "red cube" not in [link.words for link in links[2:]]
 
 
+def test_a_phrase_that_cannot_be_meant_here_is_passed_over(
+    network: EmbodiedNetwork, tokenizer: ProgramTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embodied_agent.mllm.decode.UNHEARD_OF", 0.0)
+    told, untold = (Writer(network, tokenizer, _memory(network)) for _ in range(2))
+    with torch.inference_mode():
+        links, _ = told.ground_all(tokenizer.start, ["red cube"])
+        others, _ = untold.ground_all(tokenizer.start)
+    assert [link.words for link in links] == [link.words for link in others]
+    assert told.score == pytest.approx(untold.score, abs=1e-3)
+
+
+@pytest.mark.usefixtures("credulous")
 def test_a_program_under_a_grammar_mentions_only_what_the_grammar_allows(
     network: EmbodiedNetwork, tokenizer: ProgramTokenizer
 ) -> None:
@@ -149,14 +170,14 @@ def test_a_program_under_a_grammar_mentions_only_what_the_grammar_allows(
     writer = Writer(network, tokenizer, _memory(network))
     with torch.inference_mode():
         links, hidden = writer.ground_all(tokenizer.start, ["red cube", "blue bowl"])
-        text = writer.program(hidden, Grammar(tokenizer, TINY.vocabulary).matcher(lark), links)
+        text = ProgramWriter(writer, hidden, Grammar(tokenizer, TINY.vocabulary).matcher(lark), links).write().text
     assert text in ('find("mug")\n', 'find("red cube")\n')
 
 
 def test_the_grammar_is_left_as_it_was_where_a_mention_does_not_fit(
     tokenizer: ProgramTokenizer,
 ) -> None:
-    from embodied_agent.mllm.decode import _consume
+    from embodied_agent.mllm.writing import _consume
 
     matcher = Grammar(tokenizer, TINY.vocabulary).matcher('start: "red mug"\n')
     assert not _consume(matcher, tokenizer.encode("red cube"))

@@ -1,4 +1,4 @@
-"""A name without a value is not written: decoding goes back to it and takes the next best."""
+"""The most likely program that holds together is written, not the first that comes to mind."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from embodied_agent.mllm.decode import Writer
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory
 from embodied_agent.mllm.settings import TINY
 from embodied_agent.mllm.tokenizer import ProgramTokenizer, train_tokenizer
+from embodied_agent.mllm.writing import Draft, ProgramWriter
 
 RIGHT = """with task("swap"):
     mug = find("red mug")
@@ -49,29 +50,33 @@ class Wishful(Writer):
         self.wishes = [[*tokenizer.encode(text), tokenizer.end] for text in wishes]
         self.written: list[int] = []
 
-    def read(self, tokens: list[int], seen: Tensor | None = None) -> Tensor:
-        hidden = super().read(tokens, seen)
+    def read_all(self, tokens: list[int], seen: Tensor | None = None) -> Tensor:
+        hidden = super().read_all(tokens, seen)
         if tokens != [self.ids.program]:
             self.written = [*self.written, *tokens]
         return hidden
 
     def scores(self, hidden: Tensor, mentions: Any = ()) -> np.ndarray:
         logits = np.full(TINY.vocabulary, -10.0, dtype=np.float32)
-        own = self.written[: self._length - 1]
+        own = self.written[: self.length - 1]
         for rank, wish in enumerate(self.wishes):
             if wish[: len(own)] == own:
                 logits[wish[len(own)]] = max(logits[wish[len(own)]], -float(rank))
         return logits
 
-    def _forget(self, length: int) -> None:
-        super()._forget(length)
+    def forget(self, length: int) -> None:
+        super().forget(length)
         self.written = self.written[: length - 1]
 
 
-def write(tokenizer: ProgramTokenizer, memory: Memory, *wishes: str) -> str:
+def draft(tokenizer: ProgramTokenizer, memory: Memory, *wishes: str) -> Draft:
     with torch.inference_mode():
         writer = Wishful(tokenizer, memory, list(wishes))
-        return writer.program(writer.read([tokenizer.program]), None)
+        return ProgramWriter(writer, writer.read([tokenizer.program]), None).write()
+
+
+def write(tokenizer: ProgramTokenizer, memory: Memory, *wishes: str) -> str:
+    return draft(tokenizer, memory, *wishes).text
 
 
 def test_a_fine_program_is_written_as_it_is(tokenizer: ProgramTokenizer, memory: Memory) -> None:
@@ -91,6 +96,13 @@ def test_where_nothing_else_is_known_the_program_is_left_to_the_checker(
     assert "cup_2" in write(tokenizer, memory, OTHER) or "pick(" in write(tokenizer, memory, OTHER)
 
 
+def test_a_draft_tells_its_faults_and_how_likely_it_is(tokenizer: ProgramTokenizer, memory: Memory) -> None:
+    sound, unsound = draft(tokenizer, memory, RIGHT), draft(tokenizer, memory, OTHER)
+    assert not sound.faults and [fault.why for fault in unsound.faults] == ["a name has no value"]
+    assert sound.score < 0
+    assert sound.rank > unsound.rank
+
+
 def test_the_cache_is_as_if_the_forgotten_was_never_read(tokenizer: ProgramTokenizer, memory: Memory) -> None:
     torch.manual_seed(0)
     network = EmbodiedNetwork(TINY).eval().requires_grad_(False)
@@ -99,5 +111,5 @@ def test_the_cache_is_as_if_the_forgotten_was_never_read(tokenizer: ProgramToken
         for writer in (plain, back):
             writer.read([tokenizer.program, 20, 21])
         back.read([30, 31, 32])
-        back._forget(3)
+        back.forget(3)
         assert torch.allclose(plain.read([22]), back.read([22]), atol=1e-5)

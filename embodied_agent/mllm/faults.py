@@ -1,0 +1,150 @@
+"""Why a program that was written cannot be meant, whatever the command said.
+
+A name without a value, a thing put into or beside itself, a cube that something is put into, a
+phrase of the command that the program leaves out: none of these is ever right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from embodied_agent.mllm.mentions import noun_of
+
+_SOLID = frozenset(("cube", "cylinder", "ball", "banana", "apple", "lemon", "can", "bottle", "button", "knob"))
+_FIXED = frozenset(("drawer", "door", "button", "knob", "shelf", "cabinet", "cupboard"))
+_HINGED = frozenset(("drawer", "door", "cabinet", "cupboard"))
+_MOVED = ("pick", "place", "push")  # calls whose first argument is taken from its place
+_WORKS: dict[str, frozenset[str]] = {
+    "open": _HINGED, "close": _HINGED, "press": frozenset(("button",)), "turn": frozenset(("knob",)),
+}  # fmt: skip
+_KNOWN = _SOLID | _FIXED | {"mug", "bowl", "plate", "box", "bin"}  # of other nouns nothing is known
+_CALL = re.compile(r"\b(\w+)\(([^()\n]*)\)")
+_DESCRIBED = re.compile(r'(?:\b(\w+) = find|for (\w+) in find_all)\("([^"\n]*)"')
+_DECLINES = re.compile(r"^ *(?:refuse|ask)\(", re.M)
+_NUMBER = re.compile(r"_\d+$")
+_LABEL = re.compile(r'\b(?:task|unit)\("[^"\n]*$')
+
+_STRING = re.compile(r'"[^"\n]*"')
+_OPEN_STRING = re.compile(r'"[^"\n]*$')
+_BINDS = re.compile(r"^( *)(?:(\w+) = |for (\w+) in )")
+_BRANCH = re.compile(r"^ *(?:if|elif|else|for|while)\b.*:$")
+_NAME = re.compile(r"(?<![\w.])([A-Za-z_]\w*)(?=\s*([^\w\s]|\n))")
+_WORDS = frozenset(("with", "as", "for", "in", "if", "elif", "else", "while", "not", "and", "or"))
+_VALUES = frozenset({"True", "False", "None"})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong.
+
+    Attributes:
+        end: The character up to which the text is to blame: what follows cannot mend it.
+        why: What is wrong, in words.
+    """
+
+    end: int
+    why: str
+
+
+def faults_of(text: str, phrases: Sequence[str]) -> tuple[Fault, ...]:
+    """All that is wrong with a program by itself.
+
+    Args:
+        text: A whole program.
+        phrases: What the phrases of its command mean; a program that acts speaks of each.
+    """
+    found = []
+    place = unbound(text + "\n")
+    if place is not None:
+        found.append(Fault(_end_of_name(text, place), "a name has no value"))
+    found += _misused(text)
+    if not _DECLINES.search(text):
+        missing = [words for words in phrases if words and f'"{words}"' not in text]
+        found += [Fault(len(text) + 1, f"'{words}' is left out") for words in missing]
+    return tuple(found)
+
+
+def in_label(written: str) -> bool:
+    """Whether a text ends inside the name of a task or a unit, which changes nothing."""
+    return bool(_LABEL.search(written))
+
+
+def _end_of_name(text: str, place: int) -> int:
+    return place + len(re.match(r"\w*", text[place:])[0])  # type: ignore[index]
+
+
+def _misused(text: str) -> list[Fault]:
+    """Calls that their things do not fit."""
+    faults = []
+    lines = 0
+    nouns: dict[str, str] = {}
+    for line in text.splitlines(keepends=True):
+        for call in _CALL.finditer(_STRING.sub(lambda quoted: " " * len(quoted[0]), line)):
+            why = _misuse(call[1], call[2], nouns)
+            if why:
+                faults.append(Fault(lines + call.end(), why))
+        for found in _DESCRIBED.finditer(line):
+            nouns[found[1] or found[2]] = noun_of(found[3])
+            name = _NUMBER.sub("", found[1] or found[2])
+            if name not in _names(noun_of(found[3])):
+                faults.append(Fault(lines + found.end(), f"'{found[3]}' is called a {name}"))
+        lines += len(line)
+    return faults
+
+
+def _names(noun: str) -> tuple[str, ...]:
+    """What a variable for one thing of that noun is called: "boxes" -> "box"."""
+    return ("thing",) if noun == "objects" else (noun, noun.removesuffix("s"), noun.removesuffix("es"))
+
+
+def _misuse(call: str, arguments: str, nouns: dict[str, str]) -> str:
+    """Why a call cannot be meant; "" = it may be."""
+    given = [part.strip().rpartition("=")[::2] for part in arguments.split(",")]
+    named = [(key, value) for key, value in given if value in nouns]
+    values = [value for _, value in named]
+    if len(set(values)) < len(values):
+        return f"{call}() is given the same thing twice"
+    for place, (key, value) in enumerate(given):
+        noun = nouns.get(value, "")
+        if noun not in _KNOWN:
+            continue
+        if key == "inside" and noun in _SOLID:
+            return f"nothing can be put into a {noun}"
+        if place == 0 and not key and call in _MOVED and noun in _FIXED:
+            return f"{call}() of a {noun}"
+        if place == 0 and not key and noun not in _WORKS.get(call, _KNOWN):
+            return f"{call}() of a {noun}"
+    return ""
+
+
+def unbound(text: str) -> int | None:
+    """Where the first name begins that has no value there, or None.
+
+    Args:
+        text: A program, perhaps unfinished; a name at its very end may still go on and is not judged.
+    """
+    blocks: list[tuple[int, set[str]]] = [(-1, set())]  # indent of the branch that opened it, and its names
+    start = 0
+    for line in text.splitlines(keepends=True):
+        plain = _OPEN_STRING.sub("", _STRING.sub(lambda found: " " * len(found[0]), line))
+        indent = len(plain) - len(plain.lstrip(" "))
+        if plain.strip():
+            while indent <= blocks[-1][0]:
+                blocks.pop()
+        known = set().union(*(names for _, names in blocks))
+        binds = _BINDS.match(plain)
+        begin = binds.end() if binds else 0
+        for found in _NAME.finditer(plain, begin):
+            name, after = found.group(1), found.group(2)
+            keyword = after == "=" and plain[found.end() :].lstrip()[:2] != "=="
+            if after != "(" and not keyword and name not in known | _WORDS | _VALUES:
+                return start + found.start()
+        opens = _BRANCH.match(plain.rstrip("\n"))
+        if opens:
+            blocks.append((indent, set()))
+        if binds and plain.endswith("\n"):
+            blocks[-1][1].add(binds.group(2) or binds.group(3))
+        start += len(line)
+    return None
