@@ -40,7 +40,14 @@ from embodied_agent.perception.looks import (
     visible_obstacles,
 )
 from embodied_agent.perception.support import FLOATING, hangs, heights
-from embodied_agent.perception.tracks import FORGET_AFTER, Track, associate, has_swallowed
+from embodied_agent.perception.tracks import (
+    FORGET_AFTER,
+    Track,
+    associate,
+    has_swallowed,
+    has_taken_in,
+    kept_shape,
+)
 from embodied_agent.types import Array, Detection, Frame, Grounding, Object, Pose
 
 LIT = frozenset({"button"})  # kinds with a lamp
@@ -297,6 +304,8 @@ class Scene:
             others = [c for name, c in track.views.items() if name != camera] if still else []
             if match is not None and partly_hidden(match.item, item):
                 item = replace(match.item, stamp=item.stamp, confidence=item.confidence)
+            elif match is not None and has_taken_in(match.item, item, self._others(match, items, item)):
+                item = kept_shape(match.item, item)
             elif others:
                 bottom = float(item.position[2] - item.extent[2] / 2)
                 item = boxed(replace(item, cloud=np.concatenate([item.cloud, *others])), bottom)
@@ -308,6 +317,11 @@ class Scene:
                 track.note_colors(look.frame.rgb[mask])
             seen.append(track.item)
         return tuple(seen)
+
+    def _others(self, track: Track, items: list[Object], item: Object) -> list[Object]:
+        """What else is there, by this look or as remembered."""
+        seen = [other for other in items if other is not item]
+        return seen + [other.item for other in self._tracks.values() if other is not track]
 
     def _begin(self, item: Object) -> Track:
         self._numbers[item.kind] += 1

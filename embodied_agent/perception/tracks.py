@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embodied_agent.perception.localize import CONTAINERS, FIXED, HANDLES, PANELS
-from embodied_agent.perception.looks import Look
+from embodied_agent.perception.looks import Look, in_box
+from embodied_agent.perception.relations import bottom_of
 from embodied_agent.types import Array, Object
 
 NEAR = 0.05  # [m] one unit of cost
@@ -21,6 +23,7 @@ GREYS = (0.25, 0.65)  # brightness between dark and grey, grey and bright
 SHADES = HUES + len(GREYS) + 1  # hues, dark, grey, bright
 GATE = 2.4  # units: a thing of the same name within 12 cm, another name within a few cm
 SIZE_CHANGE = 0.35  # relative; a thing that was carried elsewhere still has its size
+GROWN = 1.12  # times its size: a thing that was measured well before does not seem so much larger later
 FORGET_AFTER = 8  # looks that see through the place where it was
 
 
@@ -123,6 +126,33 @@ def has_swallowed(known: Object, seen: Object) -> bool:
         return False
     before, after = np.sort(known.extent), np.sort(seen.extent)
     return bool((after > (1 + SIZE_CHANGE) * before + 0.01).any())
+
+
+def has_taken_in(known: Object, seen: Object, others: Iterable[Object]) -> bool:
+    """Whether something seems larger than it is, and another thing is where it seems to be.
+
+    Args:
+        known: As measured before.
+        seen: As measured now.
+        others: What else is there.
+    """
+    before, after = np.sort(known.extent), np.sort(seen.extent)
+    if known.kind != seen.kind or known.kind in FIXED or not (after > GROWN * before + 0.006).any():
+        return False
+    return any(in_box(other.cloud, seen, 0.01).any() for other in others)
+
+
+def kept_shape(known: Object, seen: Object) -> Object:
+    """A known thing where it is seen now, in the shape that it had: what is rigid does not grow."""
+    step = seen.position - known.position
+    if np.linalg.norm(step[:2]) < NEAR:
+        step = np.zeros(3)  # what was gained pulls the middle away
+    else:
+        step[2] = bottom_of(seen) - bottom_of(known)
+    return replace(
+        known, pose=known.pose.translated(step), cloud=known.cloud + step, stamp=seen.stamp,
+        confidence=seen.confidence,
+    )  # fmt: skip
 
 
 def _cost(known: Object, seen: Object) -> float:

@@ -208,3 +208,29 @@ def test_a_mask_a_few_pixels_off_is_moved_onto_the_edges_in_depth(shift: tuple[i
     places = {item.color: item.position for item in found}
     assert np.linalg.norm(places["red"] - CUBE.position) < 0.004
     assert np.linalg.norm(places["blue"] - BASE.position) < 0.004
+
+
+def test_a_bowl_that_seems_to_grow_where_something_was_put_keeps_its_shape() -> None:
+    cube = moved(CUBE, position=(0.6, 0.15, 0.026))
+    world = World(BOWL, CUBE)
+    before = world.one("bowl")
+    world.look(replace(BOWL, size=(0.2, 0.2, 0.08), position=(0.61, 0.15, 0.04)), cube)
+    after = world.one("bowl")
+    assert np.allclose(after.extent, before.extent)
+    assert np.allclose(after.position, before.position)
+    assert after.stamp > before.stamp
+
+
+def test_a_thing_that_is_seen_whole_for_the_first_time_may_grow() -> None:
+    world = World(replace(BOWL, size=(0.12, 0.12, 0.04), position=(0.6, 0.15, 0.02)), CUBE)
+    world.look(BOWL, CUBE)
+    assert world.one("bowl").extent[0] > 0.15
+
+
+def test_what_was_carried_elsewhere_and_now_seems_joined_to_another_thing_keeps_its_size() -> None:
+    world = World(CUBE, BASE)
+    before = world.one("cube", "red")
+    world.look(replace(CUBE, size=(0.07, 0.04, 0.04), position=(0.485, -0.1, 0.02), yaw=0.0), BASE)
+    after = world.one("cube", "red")
+    assert np.allclose(after.extent, before.extent)
+    assert np.linalg.norm(after.position[:2] - (0.485, -0.1)) < 0.01
