@@ -19,6 +19,7 @@ from embodied_agent.errors import PlannerError
 from embodied_agent.mllm.decoder import Cache
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, seen_at
 from embodied_agent.mllm.tokenizer import ABSENT, MENTIONS, SPECIAL, STATES, ProgramTokenizer
+from embodied_agent.mllm.witness import PLAIN, attest
 
 LONGEST_PHRASE = 32
 UNHEARD_OF = -10.0  # log-probability below which nothing is a phrase here, whatever it says by itself
@@ -155,14 +156,16 @@ class Writer:
         state = int(states.argmax()) if seen else STATES.index(ABSENT)
         best = pointing.best[0, 0].softmax(-1)
         share = pointing.members[0, 0].sigmoid()
-        objects, confidence = _choose(STATES[state].strip("<>"), best, share[:seen])
+        name = STATES[state].strip("<>")
+        objects, confidence = _choose(name, best, share[:seen])
+        told, objects = attest(words, name, objects, memory.named[0, :seen])
         chosen = torch.zeros(1, 1, memory.objects.shape[1], dtype=torch.bool)
         chosen[0, 0, list(objects)] = True
         return Link(
             words=words,
-            state=STATES[state].strip("<>"),
+            state=told,
             objects=objects,
-            confidence=float(states[state]) * confidence,
+            confidence=float(states[state]) * confidence if told == name else PLAIN,
             embedding=pointing.link[0, 0],
             pointed=seen_at(memory.objects, chosen)[0, 0],
         )

@@ -41,5 +41,10 @@ def fitting(call: str, name: str, phrases: Sequence[tuple[str, str]]) -> list[in
 
 def noun_of(words: str) -> str:
     """What a variable that holds this description is called: "second cube from the back" -> "cube"."""
-    noun = _RELATION.split(words)[0].split()[-1:]
+    noun = head_of(words).split()[-1:]
     return _NAMES.get(noun[0], noun[0]) if noun else ""
+
+
+def head_of(words: str) -> str:
+    """A description without its relation, exception and side: "second cube from the back" -> "second cube"."""
+    return _RELATION.split(words)[0]

@@ -87,6 +87,7 @@ class Memory:
         words: The word tokens among them, (B, L, D).
         objects: The object tokens among them, (B, N, D).
         places: Where these are and how large, as the first of `Seen.geometry`, (B, N, 7).
+        named: What the eye named them, `Seen.attributes`, (B, N, A).
         present: (B, N) bool.
     """
 
@@ -95,6 +96,7 @@ class Memory:
     words: Tensor
     objects: Tensor
     places: Tensor
+    named: Tensor
     present: Tensor
 
     def row(self, index: int) -> Memory:
@@ -141,7 +143,9 @@ class EmbodiedNetwork(nn.Module):
         )
         first = words.shape[1]
         seen = memory[:, first : first + objects.shape[1]]
-        return Memory(memory, mask, memory[:, :first], seen, scenes.geometry[..., :7], scenes.present)
+        return Memory(
+            memory, mask, memory[:, :first], seen, scenes.geometry[..., :7], scenes.attributes, scenes.present
+        )
 
     def point(self, hidden: Tensor, memory: Memory) -> Pointing:
         """Follow super links from the states at them, (B, P, D), in what was read."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from embodied_agent.mllm.decode import Writer
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory
+from embodied_agent.mllm.objects import ATTRIBUTES
 from embodied_agent.mllm.settings import TINY
 from embodied_agent.mllm.tokenizer import ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.writing import Draft, ProgramWriter
@@ -37,7 +38,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> ProgramTokenizer:
 def memory() -> Memory:
     empty = torch.zeros(1, 1, TINY.width)
     there = torch.ones(1, 1, dtype=torch.bool)
-    return Memory(empty, there, empty, empty, torch.zeros(1, 1, 7), there)
+    return Memory(empty, there, empty, empty, torch.zeros(1, 1, 7), torch.zeros(1, 1, ATTRIBUTES), there)
 
 
 class Wishful(Writer):

@@ -1,0 +1,57 @@
+"""What the eye named, held against what the pointer says of a phrase.
+
+The pointer may call a thing absent because it never met that colour on that kind; the eye, which
+reads the two apart, has named it all the same. Where the model's own words for a phrase ("black
+cube") and its own names of the things contradict the pointer plainly, the names win.
+"""
+
+from __future__ import annotations
+
+import re
+
+from torch import Tensor
+
+from embodied_agent.mllm.mentions import head_of
+from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLOR_INDEX, KINDS
+
+PLAIN = 0.6  # share from which on a thing is plainly what the words say
+NEVER = 0.03  # share below which it is plainly not
+_PLURAL = re.compile(r"(?:es|s)$")
+
+
+def attest(words: str, state: str, objects: tuple[int, ...], named: Tensor) -> tuple[str, tuple[int, ...]]:
+    """State and objects of a phrase, corrected where they contradict what the eye named.
+
+    Args:
+        words: Canonical description, as the model wrote it.
+        state: "found", "several", "absent" or "ambiguous", as the pointer has it.
+        objects: What it points at, best first.
+        named: Shares of the classes and colours of each thing, see `objects.Seen`, (N, A).
+    """
+    color, kind, more, plural = _said(words)
+    if not kind:
+        return state, objects
+    share = named[:, CLASS_INDEX[kind]]
+    if color:
+        share = share * named[:, len(CLASSES) + COLOR_INDEX[color]]
+    if state == "absent" and not more:
+        shown = tuple((share > PLAIN).nonzero()[:, 0].tolist())
+        if shown:
+            return "several" if plural else "found" if len(shown) == 1 else "ambiguous", shown
+    if state == "found" and objects and float(share[objects[0]]) < NEVER:
+        return "absent", ()
+    return state, objects
+
+
+def _said(words: str) -> tuple[str, str, bool, bool]:
+    """Colour and kind that a description names ("" = none), whether it says more, whether it is plural."""
+    head = head_of(words).split()
+    if not head:
+        return "", "", True, False
+    kind = head[-1] if head[-1] in KINDS else ""
+    for length in (1, 2):
+        if not kind and head[-1][:-length] in KINDS and _PLURAL.search(head[-1]):
+            kind = head[-1][:-length]
+    colors = [word for word in head[:-1] if word in COLOR_INDEX]
+    more = len(head) > 1 + len(colors) or len(colors) > 1 or " ".join(head) != words
+    return (colors[0] if colors else ""), kind, more, kind != head[-1]

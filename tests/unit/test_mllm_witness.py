@@ -1,0 +1,66 @@
+"""The model's own names of things are held against what its pointer says of a phrase."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from embodied_agent.mllm.objects import ATTRIBUTES
+from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLOR_INDEX
+from embodied_agent.mllm.witness import attest
+
+
+def named(*things: tuple[str, str, float]) -> Tensor:
+    rows = torch.full((len(things), ATTRIBUTES), 0.001)
+    for row, (color, kind, share) in zip(rows, things, strict=True):
+        row[CLASS_INDEX[kind]] = share
+        row[len(CLASSES) + COLOR_INDEX[color]] = 1.0
+    return rows
+
+
+SEEN = named(("red", "cube", 0.95), ("black", "cube", 0.9), ("red", "bowl", 0.98), ("red", "cube", 0.97))
+
+
+def test_what_the_eye_plainly_named_is_not_absent() -> None:
+    assert attest("black cube", "absent", (), SEEN) == ("found", (1,))
+    assert attest("bowl", "absent", (), SEEN) == ("found", (2,))
+
+
+def test_two_that_fit_are_asked_about_and_several_are_several() -> None:
+    assert attest("red cube", "absent", (), SEEN) == ("ambiguous", (0, 3))
+    assert attest("red cubes", "absent", (), SEEN) == ("several", (0, 3))
+
+
+def test_what_was_named_with_doubt_stays_absent() -> None:
+    assert attest("mug", "absent", (), named(("red", "mug", 0.5))) == ("absent", ())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "large black cube",
+        "black cube left of the bowl",
+        "third black cube from the left",
+        "cubes except the red cube",
+    ],
+)
+def test_a_description_that_says_more_than_colour_and_kind_is_the_pointers_own(words: str) -> None:
+    assert attest(words, "absent", (), SEEN) == ("absent", ())
+
+
+def test_what_the_eye_plainly_denies_is_not_found() -> None:
+    assert attest("green cube", "found", (0,), SEEN) == ("absent", ())
+    assert attest("red bin next to the bowl", "found", (2,), SEEN) == ("absent", ())
+
+
+@pytest.mark.parametrize(
+    "words", ["red cube", "third red cube from the left", "red thing", "fruit", "top drawer", ""]
+)
+def test_what_it_does_not_deny_stays_found(words: str) -> None:
+    assert attest(words, "found", (0,), SEEN) == ("found", (0,))
+
+
+@pytest.mark.parametrize("words", ["boxes", "cubes", "black balls", "bins", "box"])
+def test_plurals_are_read(words: str) -> None:
+    kind = words.split()[-1]
+    kind = {"boxes": "box"}.get(kind, kind.removesuffix("s"))
+    assert attest(words, "absent", (), named(("black", kind, 0.99)))[1] == (0,)
