@@ -42,10 +42,24 @@ class Fault:
     Attributes:
         end: The character up to which the text is to blame: what follows cannot mend it.
         why: What is wrong, in words.
+        missing: What of the command is left out; "" = nothing.
     """
 
     end: int
     why: str
+    missing: str = ""
+
+
+def left_out(words: str, end: int) -> Fault:
+    """The fault of a program, `end` characters long, that does not speak of something."""
+    return Fault(end + 1, f"'{words}' is left out", words)
+
+
+def question_about(faults: Sequence[Fault]) -> str:
+    """A program that asks instead of acting on one that is known to be wrong."""
+    missing = [fault.missing for fault in faults if fault.missing]
+    asked = f"what should I do with the {missing[0]}?" if missing else "could you say that in other words?"
+    return f'with task("ask"):\n    ask("{asked}")\n'
 
 
 def faults_of(text: str, phrases: Sequence[str]) -> tuple[Fault, ...]:
@@ -62,7 +76,7 @@ def faults_of(text: str, phrases: Sequence[str]) -> tuple[Fault, ...]:
     found += _misused(text)
     if not _DECLINES.search(text):
         missing = [words for words in phrases if words and f'"{words}"' not in text]
-        found += [Fault(len(text) + 1, f"'{words}' is left out") for words in missing]
+        found += [left_out(words, len(text)) for words in missing]
     return tuple(found)
 
 

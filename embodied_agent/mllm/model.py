@@ -15,7 +15,7 @@ from torch import Tensor
 
 from embodied_agent.errors import CommandRefused
 from embodied_agent.mllm.decode import Grammar, Link, Timer, Writer
-from embodied_agent.mllm.faults import Fault
+from embodied_agent.mllm.faults import left_out, question_about
 from embodied_agent.mllm.instances import Instances, find_instances, full_mask
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.mask import point_of
@@ -85,7 +85,7 @@ class _Attempt:
         """The same, blamed for what the other one found with confidence and this one leaves out."""
         own = [link.words for link in self.links]
         missing = [
-            Fault(len(self.draft.text), f"'{link.words}' is left out")
+            left_out(link.words, len(self.draft.text))
             for link in other.links
             if link.confidence > TRUSTED and not any(link.words in words for words in own)
         ]
@@ -168,6 +168,8 @@ class BuiltinModel:
     ) -> tuple[str, list[Link], dict[str, float]]:
         """Write a program from visual tokens; `plan` without the looking.
 
+        Where every program that comes to mind is wrong by itself, the program asks.
+
         Args:
             text: The command.
             seen: Visual tokens of the scene.
@@ -197,7 +199,8 @@ class BuiltinModel:
             "steps": float(sum(attempt.timer.steps for attempt in attempts)),
             "score": best.draft.score,
         }  # fmt: skip
-        return best.draft.text, best.links, timings
+        faults = best.draft.faults
+        return question_about(faults) if faults else best.draft.text, best.links, timings
 
     def _attempt(self, memory: Memory, opening: int, told: Sequence[str | None], matcher: Any | None) -> _Attempt:
         """Ground a command's phrases, some of them told, and write its program."""

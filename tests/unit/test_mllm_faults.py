@@ -3,7 +3,10 @@
 import pytest
 
 from embodied_agent.commands.draw import generate
-from embodied_agent.mllm.faults import faults_of, in_label, unbound
+from embodied_agent.library import library
+from embodied_agent.mllm.faults import faults_of, in_label, question_about, unbound
+from embodied_agent.program.check import check
+from embodied_agent.program.parse import parse
 from embodied_agent.training.dataset import example_record
 
 SWAP = """with task("swap"):
@@ -87,6 +90,16 @@ def test_a_program_that_speaks_of_all_that_was_grounded_has_no_fault() -> None:
 
 def test_a_phrase_that_is_left_out_is_a_fault() -> None:
     assert why(PLACE, "red can", "bowl", "blue box") == ["'blue box' is left out"]
+
+
+def test_a_program_that_is_known_to_be_wrong_gives_way_to_a_question() -> None:
+    asked = question_about(faults_of(PLACE, ("red can", "bowl", "blue box")))
+    assert 'ask("what should I do with the blue box?")' in asked
+    assert 'ask("could you say that in other words?")' in question_about(
+        faults_of(PLACE.replace("pick(can)", "pick(can_3)"), ())
+    )
+    for text in (asked, question_about(())):
+        check(parse(text), library().signatures)
 
 
 def test_who_refuses_or_asks_need_not_speak_of_everything() -> None:
