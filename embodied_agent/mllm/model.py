@@ -83,13 +83,17 @@ class _Attempt:
 
     def beside(self, other: _Attempt) -> _Attempt:
         """The same, blamed for what the other one found with confidence and this one leaves out."""
-        own = [link.words for link in self.links]
         missing = [
             left_out(link.words, len(self.draft.text))
             for link in other.links
-            if link.confidence > TRUSTED and not any(link.words in words for words in own)
+            if link.confidence > TRUSTED and not any(_means(own, link) for own in self.links)
         ]
         return replace(self, draft=replace(self.draft, faults=(*self.draft.faults, *missing)))
+
+
+def _means(own: Link, other: Link) -> bool:
+    """Whether a phrase says at least what another one says, or points at the same."""
+    return other.words in own.words or (own.objects == other.objects != ())
 
 
 class BuiltinModel:
