@@ -11,7 +11,8 @@ import gzip
 import json
 import math
 import multiprocessing
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from embodied_agent.mllm.picture import HEIGHT, WIDTH, camera_to_array
 from embodied_agent.mllm.vocabulary import CLASS_INDEX
 from embodied_agent.robots.description import RobotDescription, load_robot
 from embodied_agent.training.dense import color_index
-from embodied_agent.training.generate import Example, generate, phrases
+from embodied_agent.training.generate import WEIGHTS, Example, generate, phrases
 from embodied_agent.training.queries import state_of
 from embodied_agent.training.shards import Shot, write_shard
 from embodied_agent.training.situations import Episode, episode_from_record, thing_to_dict
@@ -39,6 +40,12 @@ SEEDS_PER_SHARD = 48
 VIEWS = 3  # pictures of one scene
 _ROBOTS = (("panda", 0.6), ("xarm6", 0.25), ("", 0.15))
 _ARRANGED = 0.45  # share of scenes where things were put in and on others
+# Families that are written wrongly most often, and how often each is then drawn; the others fill the rest.
+HARD = {
+    "conditional": 26.0, "steps": 22.0, "place_beside": 14.0, "stack": 9.0, "swap": 6.0, "clear": 6.0,
+    "push": 6.0, "sort": 4.0, "turn": 3.0,
+}  # fmt: skip
+_HARD_SEEDS = 200_000_000
 _NATURAL = 14  # noun phrases stored with each picture
 
 
@@ -254,11 +261,20 @@ def episode_of(shot: Shot) -> Episode | None:
     return episode_from_record(shot.episode, point_features(shot.picture(), points, 2 * WIDTH, 2 * HEIGHT))
 
 
-def write_commands(path: Path, split: str, seeds: range) -> None:
-    """Commands of scenes that are not rendered: one JSON object a line, gzipped."""
+def write_commands(path: Path, split: str, seeds: range, hard: Mapping[str, float] | None = None) -> None:
+    """Commands of scenes that are not rendered: one JSON object a line, gzipped.
+
+    Args:
+        path: File.
+        split: Of the commands.
+        seeds: One command each.
+        hard: How often these families are drawn; None = all as usual.
+    """
     lines = []
+    weights = {name: (hard or {}).get(name, 0.45 * usual) for name, usual in WEIGHTS.items()}
     for seed in seeds:
-        example = generate(seed, split)
+        drawn = random.Random(seed).choices(list(weights), list(weights.values()))[0] if hard else None
+        example = generate(seed, split, drawn)
         record = example_record(example)
         record["things"] = [thing_to_dict(thing) for thing in things_of(example.scene)]
         record["natural"] = [
@@ -270,9 +286,17 @@ def write_commands(path: Path, split: str, seeds: range) -> None:
     partial.rename(path)
 
 
-def build_commands(data: Path, split: str, count: int, workers: int = 2) -> list[dict[str, Any]]:
-    """Records of `count` commands, from files that are made where they are missing."""
-    folder = data / f"commands-{split}"
+def build_commands(
+    data: Path, split: str, count: int, hard: Mapping[str, float] | None = None, workers: int = 2
+) -> list[dict[str, Any]]:
+    """Records of `count` commands, from files that are made where they are missing.
+
+    Args:
+        data, split, count: As for `build`.
+        hard: As for `write_commands`.
+        workers: Processes.
+    """
+    folder = data / f"commands-{split}{'-hard' if hard else ''}"
     folder.mkdir(parents=True, exist_ok=True)
     size = 1000
     jobs = []
@@ -283,9 +307,9 @@ def build_commands(data: Path, split: str, count: int, workers: int = 2) -> list
             for number, path in enumerate(paths):
                 if not path.is_file():
                     # Far from the seeds that are rendered.
-                    first = 10_000_000 + number * size
+                    first = (_HARD_SEEDS if hard else 10_000_000) + number * size
                     seeds = range(first, first + min(size, count - number * size))
-                    jobs.append(pool.submit(write_commands, path, split, seeds))
+                    jobs.append(pool.submit(write_commands, path, split, seeds, hard))
             progress.advance(task, len(paths) - len(jobs))
             for job in as_completed(jobs):
                 job.result()

@@ -6,7 +6,8 @@
 4. point: phrases point at object tokens, or at none, or at several;
 5. settle: the pointer alone, which costs a third and learns ranks and relations best;
 6. write: commands are grounded phrase by phrase, then written as programs;
-7. outline: super links condition the mask decoder.
+7. sharpen: decoder and pointer alone, most on the commands that are written wrongly most;
+8. outline: super links condition the mask decoder.
 
 Each stage resumes from its checkpoint, follows the clock, and shows its losses. On a machine with
 CUDA the same command uses it.
@@ -70,14 +71,14 @@ class Preset:
         pictures: Rendered for training (a tenth more for the evaluation).
         looked: Of them, seen by the trained first look for what it gets wrong.
         imagined: Scenes with commands that are not rendered.
-        minutes: Of the stages look, recognize, point, settle, write, outline.
+        minutes: Of the stages look, recognize, point, settle, write, sharpen, outline.
         crops, cutouts, queries, plans: Batch sizes of look, recognize, point, write.
     """
 
     pictures: int
     looked: int
     imagined: int
-    minutes: tuple[float, float, float, float, float, float]
+    minutes: tuple[float, float, float, float, float, float, float]
     crops: int
     cutouts: int
     queries: int
@@ -85,17 +86,23 @@ class Preset:
 
 
 PRESETS = {
-    "cpu": Preset(6000, 1500, 60000, (40.0, 15.0, 6.0, 12.0, 55.0, 5.0), 24, 192, 96, 48),
-    "accelerator": Preset(30000, 15000, 200000, (25.0, 10.0, 20.0, 10.0, 55.0, 10.0), 96, 512, 256, 128),
-    "smoke": Preset(24, 8, 40, (0.1, 0.1, 0.1, 0.05, 0.1, 0.05), 4, 8, 8, 4),
+    "cpu": Preset(6000, 1500, 60000, (40.0, 15.0, 6.0, 12.0, 40.0, 15.0, 5.0), 24, 192, 96, 48),
+    "accelerator": Preset(30000, 15000, 200000, (25.0, 10.0, 20.0, 10.0, 45.0, 15.0, 10.0), 96, 512, 256, 128),
+    "smoke": Preset(24, 8, 40, (0.1, 0.1, 0.1, 0.05, 0.1, 0.05, 0.05), 4, 8, 8, 4),
 }
 _POOL = 16  # batches drawn at once in the language stages, to sort by length
 _RATES = {
-    "look": 1.5e-3, "recognize": 2e-3, "point": 1.2e-3, "write": 1.2e-3, "settle": 1.5e-3, "outline": 1e-3,
+    "look": 1.5e-3, "recognize": 2e-3, "point": 1.2e-3, "write": 1.2e-3, "settle": 1.5e-3, "sharpen": 3e-4,
+    "outline": 1e-3,
 }  # fmt: skip
 _OTHERS = ("vision", "recognizer", "mask")  # parts that the language stages leave alone
 # Pools of commands and of queries that the language stages draw at once.
-_SHARES = {"point": (0, _POOL), "write": (_POOL, _POOL // 5), "settle": (_POOL // 4, _POOL)}
+_SHARES = {
+    "point": (0, _POOL),
+    "write": (_POOL, _POOL // 5),
+    "settle": (_POOL // 4, _POOL),
+    "sharpen": (_POOL, _POOL // 8),
+}
 
 
 class Trainer:
@@ -174,7 +181,7 @@ class Trainer:
     def language(
         self, situations: list[Situation], imagined: list[dict[str, Any]], minutes: float, name: str
     ) -> None:
-        """Stages 4 to 6: `name` is "point" (queries alone), "settle" (the pointer alone) or "write" (commands)."""
+        """Stages 4 to 7: `name` is "point" (queries), "settle" (the pointer), "write" (commands) or "sharpen"."""
         sentences = SentenceEncoder().to(self.device)
         reader, tokenizer = WordReader(self.settings), self.tokenizer()
         plans, queries = _SHARES[name][0] * self.preset.plans, _SHARES[name][1] * self.preset.queries
@@ -194,8 +201,13 @@ class Trainer:
         self.network.train(not alone)
         self.network.vision.eval()
         n = self.network
-        parts = (n.pointer,) if alone else tuple(p for name, p in n.named_children() if name not in _OTHERS)
-        blocks = () if alone else (n.fusion.blocks, n.decoder.layers)
+        parts = {"settle": (n.pointer,), "sharpen": (n.decoder, n.pointer)}.get(
+            name, tuple(part for own, part in n.named_children() if own not in _OTHERS)
+        )
+        blocks = () if name in ("settle", "sharpen") else (n.fusion.blocks, n.decoder.layers)
+        n.requires_grad_(False)  # what is not trained is not traced either, which costs half
+        for part in parts:
+            part.requires_grad_(True)
         with drawn_ahead(prepare) as take:
 
             def step(number: int, progress: float) -> dict[str, Tensor]:
@@ -206,10 +218,11 @@ class Trainer:
                 return sequence_loss(n, sentences, batch, scales)
 
             self._run(name, minutes, step, parts, blocks)
+        n.requires_grad_(True)
         self.network.eval()
 
     def outline(self, minutes: float) -> None:
-        """Stage 7: masks of what links point at."""
+        """Stage 8: masks of what links point at."""
         shots = Shots(self.data / "train")
         sentences = SentenceEncoder().to(self.device)
         reader, tokenizer = WordReader(self.settings), self.tokenizer()
@@ -325,7 +338,7 @@ def train(
     Raises:
         BadInput: Unknown preset, or minutes that are not positive.
     """
-    from embodied_agent.training.dataset import build, build_commands
+    from embodied_agent.training.dataset import HARD, build, build_commands
     from embodied_agent.training.evaluate import evaluate, write_card
 
     if preset not in PRESETS:
@@ -335,7 +348,7 @@ def train(
         raise BadInput(f"minutes must be positive, not {minutes:g}")
     scale = 1.0 if minutes is None else minutes / sum(chosen.minutes)
     minutes_of = [value * scale for value in chosen.minutes]
-    look, recognize, point, settle, write, outline = minutes_of
+    look, recognize, point, settle, write, sharpen, outline = minutes_of
     build(data, "train", chosen.pictures)
     for split in ("validation", "evaluation"):
         build(data, split, max(chosen.pictures // 14, 8))
@@ -348,6 +361,8 @@ def train(
     trainer.language(situations, imagined, point, "point")
     trainer.language(situations, imagined, settle, "settle")  # before what reads the pointer's answers
     trainer.language(situations, imagined, write, "write")
+    hard = build_commands(data, "train", chosen.imagined // 2, HARD)
+    trainer.language(situations, hard, sharpen, "sharpen")
     trainer.outline(outline)
     target = weights or data / "weights"
     trainer.export(target, {"preset": preset, "minutes": minutes_of})
