@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_agent.errors import PlannerError
+from embodied_agent.mllm.counting import ranked
 from embodied_agent.mllm.decoder import Cache
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, seen_at
 from embodied_agent.mllm.tokenizer import ABSENT, MENTIONS, SPECIAL, STATES, ProgramTokenizer
@@ -158,6 +159,9 @@ class Writer:
         share = pointing.members[0, 0].sigmoid()
         name = STATES[state].strip("<>")
         objects, confidence = _choose(name, best, share[:seen])
+        counted = ranked(words, pointing.fitting[0, 0, :seen].sigmoid(), memory.places[0, :seen])
+        if counted is not None and name == "found":
+            objects = (counted,)
         told, objects = attest(words, name, objects, memory.named[0, :seen])
         chosen = torch.zeros(1, 1, memory.objects.shape[1], dtype=torch.bool)
         chosen[0, 0, list(objects)] = True
