@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from embodied_agent.mllm.colors import ColorReader
+from embodied_agent.mllm.fragments import join_fragments
 from embodied_agent.mllm.instances import Instances, renumbered
 from embodied_agent.mllm.picture import HEIGHT, WIDTH, Picture
 from embodied_agent.mllm.precision import fast_precision
@@ -216,7 +217,8 @@ def recognize(recognizer: Recognizer, picture: Picture, instances: Instances) ->
     classes[:, STUFF:], classes[:, CLASS_INDEX["background"]] = named[:, :-1], named[:, -1]
     areas = np.bincount(instances.ids[instances.ids >= 0].ravel(), minlength=len(instances))
     scores = classes[:, STUFF:].max(axis=1) * np.minimum(areas / LARGE, 1.0)
-    return _likely(replace(instances, classes=classes, colors=colors, scores=scores.astype(np.float32)))
+    likely = _likely(replace(instances, classes=classes, colors=colors, scores=scores.astype(np.float32)))
+    return join_fragments(picture, likely)
 
 
 def _likely(instances: Instances) -> Instances:

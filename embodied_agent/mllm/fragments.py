@@ -1,0 +1,69 @@
+"""Two solid things of one name in one place are one thing.
+
+The top of a dark cube differs from its sides more than one cube from another, and at times each
+counts as a cube. In space they cannot be two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied_agent.mllm.instances import Instances, renumbered
+from embodied_agent.mllm.picture import Picture
+from embodied_agent.mllm.vocabulary import CLASSES
+
+SOLID = ("cube", "cylinder", "ball", "can", "bottle", "banana", "apple", "lemon", "mug")  # nothing is in these
+SHARE = 0.5  # of the smaller one's footprint that is within the other's
+HIGHER = 0.01  # [m] that one reaches beyond the other; a thing on top of another reaches further
+FEWEST = 6  # measured cells
+
+
+def join_fragments(picture: Picture, instances: Instances) -> Instances:
+    """Instances without those that are a part of another one of the same name.
+
+    Args:
+        picture: Where their cells are in the world.
+        instances: Named.
+    """
+    boxes = [_box(picture.points[(instances.ids == k) & picture.measured]) for k in range(len(instances))]
+    whole_of: dict[int, int] = {}
+    for part in range(len(instances)):
+        others = [k for k in range(len(instances)) if k not in whole_of and _alike(instances, part, k)]
+        whole = next((k for k in others if _within(boxes[part], boxes[k])), None)
+        if whole is not None:
+            whole_of[part] = whole
+    if not whole_of:
+        return instances
+    ids = instances.ids.copy()
+    for part, whole in whole_of.items():
+        ids[ids == part] = whole
+    kept = np.array([k for k in range(len(instances)) if k not in whole_of])
+    return replace(
+        instances, ids=renumbered(ids, kept, len(instances)), classes=instances.classes[kept],
+        colors=instances.colors[kept], scores=instances.scores[kept],
+    )  # fmt: skip
+
+
+def _alike(instances: Instances, one: int, other: int) -> bool:
+    """Whether two instances are different ones of the same solid kind and colour."""
+    kind = int(instances.classes[one].argmax())
+    same = one != other and kind == instances.classes[other].argmax() and CLASSES[kind] in SOLID
+    return bool(same and instances.colors[one].argmax() == instances.colors[other].argmax())
+
+
+def _box(points: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Lowest and highest coordinates of points (n, 3), without the outermost: (2, 3)."""
+    return np.percentile(points, (4, 96), axis=0).astype(np.float32) if len(points) >= FEWEST else None
+
+
+def _within(part: NDArray[np.float32] | None, whole: NDArray[np.float32] | None) -> bool:
+    """Whether a box stands mostly in the footprint of a larger one, and no higher."""
+    if part is None or whole is None:
+        return False
+    area, larger = float(np.prod(part[1, :2] - part[0, :2])), float(np.prod(whole[1, :2] - whole[0, :2]))
+    shared = np.minimum(part[1], whole[1]) - np.maximum(part[0], whole[0])
+    within = float(np.prod(np.maximum(shared[:2], 0))) > SHARE * area
+    return larger >= area and within and part[1, 2] < whole[1, 2] + HIGHER and part[0, 2] > whole[0, 2] - HIGHER
