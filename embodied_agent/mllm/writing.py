@@ -30,6 +30,7 @@ from embodied_agent.mllm.mentions import WHOLE, fitting, place_of
 from embodied_agent.mllm.tokenizer import MENTIONS, SPECIAL
 
 DRAFTS = 24  # programs written at most
+STEPS = 300  # ... and no further one is begun after so many steps of the decoder
 RIVALS = 2  # other choices at one place
 SURE = -0.01  # log-probability from which on nothing else is looked at
 LEAST = -8.0  # ... and under which a rival is none
