@@ -110,8 +110,8 @@ class ProgramWriter:
         open_: list[tuple[float, int, list[Step], int | None]] = [(0.0, 0, [], None)]
         count = 0
         for _ in range(DRAFTS):
-            if not open_ or (
-                best is not None and not best.faults and best.score >= self._writer.score - open_[0][0]
+            if best is not None and (
+                not open_ or best.is_best(self._writer.score - open_[0][0]) or self._writer.timer.steps > STEPS
             ):
                 break
             _, _, prefix, choice = heapq.heappop(open_)
