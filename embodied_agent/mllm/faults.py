@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embodied_agent.mllm.mentions import noun_of
+from embodied_agent.mllm.mentions import noun_of, singulars
 
 _SOLID = frozenset(("cube", "cylinder", "ball", "banana", "apple", "lemon", "can", "bottle", "button", "knob"))
 _FIXED = frozenset(("drawer", "door", "button", "knob", "shelf", "cabinet", "cupboard"))
@@ -110,7 +110,7 @@ def _misused(text: str) -> list[Fault]:
 
 def _names(noun: str) -> tuple[str, ...]:
     """What a variable for one thing of that noun is called: "boxes" -> "box"."""
-    return ("thing",) if noun == "objects" else (noun, noun.removesuffix("s"), noun.removesuffix("es"))
+    return ("thing",) if noun == "objects" else singulars(noun)
 
 
 def _misuse(call: str, arguments: str, nouns: dict[str, str]) -> str:

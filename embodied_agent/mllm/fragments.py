@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_agent.mllm.instances import Instances, renumbered
+from embodied_agent.mllm.instances import Instances, only
 from embodied_agent.mllm.picture import Picture
 from embodied_agent.mllm.vocabulary import CLASSES
 
@@ -41,10 +41,7 @@ def join_fragments(picture: Picture, instances: Instances) -> Instances:
     for part, whole in whole_of.items():
         ids[ids == part] = whole
     kept = np.array([k for k in range(len(instances)) if k not in whole_of])
-    return replace(
-        instances, ids=renumbered(ids, kept, len(instances)), classes=instances.classes[kept],
-        colors=instances.colors[kept], scores=instances.scores[kept],
-    )  # fmt: skip
+    return only(replace(instances, ids=ids), kept)
 
 
 def _alike(instances: Instances, one: int, other: int) -> bool:

@@ -223,6 +223,13 @@ def renumbered(ids: NDArray[np.int16], kept: Sequence[int] | NDArray[np.intp], c
     return renamed
 
 
+def only(instances: Instances, kept: NDArray[np.intp]) -> Instances:
+    """Some of the instances, in that order; cells of the others become none."""
+    ids = renumbered(instances.ids, kept, len(instances))
+    classes, colors, scores = (values[kept] for values in (instances.classes, instances.colors, instances.scores))
+    return Instances(ids, classes, colors, scores, instances.thing)
+
+
 def full_mask(instances: Instances, index: int, width: int, height: int) -> NDArray[np.bool_]:
     """Mask of one instance at the size of the frame, (height, width) bool.
 

@@ -48,3 +48,8 @@ def noun_of(words: str) -> str:
 def head_of(words: str) -> str:
     """A description without its relation, exception and side: "second cube from the back" -> "second cube"."""
     return _RELATION.split(words)[0]
+
+
+def singulars(noun: str) -> tuple[str, ...]:
+    """What one thing of a noun may be called: "boxes" -> "boxes", "boxe", "box"."""
+    return noun, noun.removesuffix("s"), noun.removesuffix("es")

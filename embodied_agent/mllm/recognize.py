@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from embodied_agent.mllm.colors import ColorReader
 from embodied_agent.mllm.fragments import join_fragments
-from embodied_agent.mllm.instances import Instances, renumbered
+from embodied_agent.mllm.instances import Instances, only
 from embodied_agent.mllm.picture import HEIGHT, WIDTH, Picture
 from embodied_agent.mllm.precision import fast_precision
 from embodied_agent.mllm.settings import ModelSettings
@@ -223,7 +223,4 @@ def recognize(recognizer: Recognizer, picture: Picture, instances: Instances) ->
 
 def _likely(instances: Instances) -> Instances:
     """Those that may be there; what is a splinter, or nothing that has a name, goes."""
-    kept = np.flatnonzero(instances.scores >= UNLIKELY)
-    ids = renumbered(instances.ids, kept, len(instances))
-    classes, colors, scores = (values[kept] for values in (instances.classes, instances.colors, instances.scores))
-    return Instances(ids, classes, colors, scores, instances.thing)
+    return only(instances, np.flatnonzero(instances.scores >= UNLIKELY))

@@ -7,16 +7,13 @@ cube") and its own names of the things contradict the pointer plainly, the names
 
 from __future__ import annotations
 
-import re
-
 from torch import Tensor
 
-from embodied_agent.mllm.mentions import head_of
+from embodied_agent.mllm.mentions import head_of, singulars
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLOR_INDEX, KINDS
 
 PLAIN = 0.6  # share from which on a thing is plainly what the words say
 NEVER = 0.03  # share below which it is plainly not
-_PLURAL = re.compile(r"(?:es|s)$")
 
 
 def attest(words: str, state: str, objects: tuple[int, ...], named: Tensor) -> tuple[str, tuple[int, ...]]:
@@ -48,10 +45,7 @@ def _said(words: str) -> tuple[str, str, bool, bool]:
     head = head_of(words).split()
     if not head:
         return "", "", True, False
-    kind = head[-1] if head[-1] in KINDS else ""
-    for length in (1, 2):
-        if not kind and head[-1][:-length] in KINDS and _PLURAL.search(head[-1]):
-            kind = head[-1][:-length]
+    kind = next((one for one in singulars(head[-1]) if one in KINDS), "")
     colors = [word for word in head[:-1] if word in COLOR_INDEX]
     more = len(head) > 1 + len(colors) or len(colors) > 1 or " ".join(head) != words
     return (colors[0] if colors else ""), kind, more, kind != head[-1]

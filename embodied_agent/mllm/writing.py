@@ -93,9 +93,8 @@ class ProgramWriter:
         self._matcher = matcher
         self._begun = writer.length
         self._tokenizer = writer.tokenizer
-        self._links = list(links[:MENTIONS])
-        self._phrases = [link.words for link in self._links]
-        self._states = [(link.words, link.state) for link in self._links]
+        self._phrases = [link.words for link in links[:MENTIONS]]
+        self._states = [(link.words, link.state) for link in links[:MENTIONS]]
         self._said = {self._tokenizer.mention(k): self._tokenizer.encode(t) for k, t in enumerate(self._phrases)}
         self.masking = 0.0  # [s]
 
