@@ -20,7 +20,7 @@ from embodied_agent.mllm.counting import ranked
 from embodied_agent.mllm.decoder import Cache
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, seen_at
 from embodied_agent.mllm.tokenizer import ABSENT, MENTIONS, SPECIAL, STATES, ProgramTokenizer
-from embodied_agent.mllm.witness import PLAIN, attest
+from embodied_agent.mllm.witness import PLAIN, attest, levelled
 
 LONGEST_PHRASE = 32
 UNHEARD_OF = -10.0  # log-probability below which nothing is a phrase here, whatever it says by itself
@@ -163,6 +163,7 @@ class Writer:
         if counted is not None and name == "found":
             objects = (counted,)
         told, objects = attest(words, name, objects, memory.named[0, :seen])
+        told, objects = levelled(words, told, objects, memory.named[0, :seen], memory.places[0, :seen])
         chosen = torch.zeros(1, 1, memory.objects.shape[1], dtype=torch.bool)
         chosen[0, 0, list(objects)] = True
         return Link(

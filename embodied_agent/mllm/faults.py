@@ -1,7 +1,8 @@
-"""Why a program that was written cannot be meant, whatever the command said.
+"""Why a program that was written cannot be meant.
 
 A name without a value, a thing put into or beside itself, a cube that something is put into, a
-phrase of the command that the program leaves out: none of these is ever right.
+phrase of the command that the program leaves out, a number that nobody said: none of these is ever
+right.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embodied_agent.mllm.mentions import noun_of, singulars
+from embodied_agent.mllm.numerals import unsaid_numbers
 
 _SOLID = frozenset(("cube", "cylinder", "ball", "banana", "apple", "lemon", "can", "bottle", "button", "knob"))
 _FIXED = frozenset(("drawer", "door", "button", "knob", "shelf", "cabinet", "cupboard"))
@@ -62,18 +64,26 @@ def question_about(faults: Sequence[Fault]) -> str:
     return f'with task("ask"):\n    ask("{asked}")\n'
 
 
-def faults_of(text: str, phrases: Sequence[str]) -> tuple[Fault, ...]:
-    """All that is wrong with a program by itself.
+def question_whether(meant: str) -> str:
+    """A program that asks whether this is meant, instead of doing what is hardly meant."""
+    return f'with task("ask"):\n    ask("do you mean: {meant}?")\n'
+
+
+def faults_of(text: str, phrases: Sequence[str], said: str = "") -> tuple[Fault, ...]:
+    """All that is plainly wrong with a program.
 
     Args:
         text: A whole program.
         phrases: What the phrases of its command mean; a program that acts speaks of each.
+        said: The command.
     """
     found = []
     place = unbound(text + "\n")
     if place is not None:
         found.append(Fault(_end_of_name(text, place), "a name has no value"))
-    found += _misused(text)
+    found += misused(text)
+    found += _misnamed(text)
+    found += [Fault(end, why) for end, why in unsaid_numbers(text, said)]
     if not _DECLINES.search(text):
         missing = [words for words in phrases if words and f'"{words}"' not in text]
         found += [left_out(words, len(text)) for words in missing]
@@ -89,7 +99,7 @@ def _end_of_name(text: str, place: int) -> int:
     return place + len(re.match(r"\w*", text[place:])[0])  # type: ignore[index]
 
 
-def _misused(text: str) -> list[Fault]:
+def misused(text: str) -> list[Fault]:
     """Calls that their things do not fit."""
     faults = []
     lines = 0
@@ -99,12 +109,18 @@ def _misused(text: str) -> list[Fault]:
             why = _misuse(call[1], call[2], nouns)
             if why:
                 faults.append(Fault(lines + call.end(), why))
-        for found in _DESCRIBED.finditer(line):
-            nouns[found[1] or found[2]] = noun_of(found[3])
-            name = _NUMBER.sub("", found[1] or found[2])
-            if name not in _names(noun_of(found[3])):
-                faults.append(Fault(lines + found.end(), f"'{found[3]}' is called a {name}"))
+        nouns |= {found[1] or found[2]: noun_of(found[3]) for found in _DESCRIBED.finditer(line)}
         lines += len(line)
+    return faults
+
+
+def _misnamed(text: str) -> list[Fault]:
+    """Variables that are not called what they hold."""
+    faults = []
+    for found in _DESCRIBED.finditer(text):
+        name = _NUMBER.sub("", found[1] or found[2])
+        if name not in _names(noun_of(found[3])):
+            faults.append(Fault(found.end(), f"'{found[3]}' is called a {name}"))
     return faults
 
 

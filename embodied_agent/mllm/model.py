@@ -190,9 +190,9 @@ class BuiltinModel:
             opening = self.tokenizer.again if again else self.tokenizer.start
             matcher = self._grammar.matcher(grammar) if grammar else None
             told = self._phrases(text, memory, seen, clicked)
-            attempts = [self._attempt(memory, opening, told, matcher)]
+            attempts = [self._attempt(memory, opening, told, matcher, text)]
             if told and not attempts[0].is_sure:  # phrases cut out wrongly: let the decoder find them itself
-                attempts.append(self._attempt(memory, opening, [], matcher).beside(attempts[0]))
+                attempts.append(self._attempt(memory, opening, [], matcher, text).beside(attempts[0]))
         best = max(attempts, key=lambda attempt: attempt.draft.rank)
         timings = {
             "words_s": read - start,
@@ -206,13 +206,15 @@ class BuiltinModel:
         faults = best.draft.faults
         return question_about(faults) if faults else best.draft.text, best.links, timings
 
-    def _attempt(self, memory: Memory, opening: int, told: Sequence[str | None], matcher: Any | None) -> _Attempt:
+    def _attempt(
+        self, memory: Memory, opening: int, told: Sequence[str | None], matcher: Any | None, said: str
+    ) -> _Attempt:
         """Ground a command's phrases, some of them told, and write its program."""
         start = time.perf_counter()
         writer = Writer(self.network, self.tokenizer, memory)
         links, hidden = writer.ground_all(opening, told)
         grounded = time.perf_counter() - start
-        program = ProgramWriter(writer, hidden, matcher, links)
+        program = ProgramWriter(writer, hidden, matcher, links, said)
         draft = program.write()
         return _Attempt(draft, links, grounded, program.masking, writer.timer)
 

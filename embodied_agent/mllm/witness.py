@@ -1,8 +1,9 @@
-"""What the eye named, held against what the pointer says of a phrase.
+"""What the eye named and where it is, held against what the pointer says of a phrase.
 
 The pointer may call a thing absent because it never met that colour on that kind; the eye, which
 reads the two apart, has named it all the same. Where the model's own words for a phrase ("black
-cube") and its own names of the things contradict the pointer plainly, the names win.
+cube") and its own names of the things contradict the pointer plainly, the names win. Of two drawers
+an open upper one hides the lower: the only one that shows is then not the one that is meant.
 """
 
 from __future__ import annotations
@@ -38,6 +39,30 @@ def attest(words: str, state: str, objects: tuple[int, ...], named: Tensor) -> t
     if state == "found" and objects and float(share[objects[0]]) < NEVER:
         return "absent", ()
     return state, objects
+
+
+def levelled(
+    words: str, state: str, objects: tuple[int, ...], named: Tensor, places: Tensor
+) -> tuple[str, tuple[int, ...]]:
+    """State and objects of "the top drawer" and "the bottom drawer", corrected by how high they are.
+
+    Args:
+        words, state, objects, named: As for `attest`.
+        places: Where the things are; their lowest and highest height last [m], (N, 7).
+    """
+    level = words.split(" ")[0]
+    if not words.endswith("drawer") or level not in ("top", "bottom") or not len(places):
+        return state, objects
+    cabinet = int(named[:, CLASS_INDEX["cabinet"]].argmax())
+    if float(named[cabinet, CLASS_INDEX["cabinet"]]) < PLAIN:
+        return state, objects
+    low, high = places[cabinet, 5:7].tolist()
+    upper = places[:, 5:7].mean(1) > (low + high) / 2
+    right = (named[:, CLASS_INDEX["drawer"]] > PLAIN) & (upper == (level == "top"))
+    shown = tuple(right.nonzero()[:, 0].tolist())
+    if objects and bool(right[objects[0]]):
+        return state, objects
+    return ("found", shown) if len(shown) == 1 else ("absent", ())
 
 
 def _said(words: str) -> tuple[str, str, bool, bool]:

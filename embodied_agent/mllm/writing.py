@@ -79,7 +79,9 @@ class Draft:
 class ProgramWriter:
     """Writes programs after one grounding."""
 
-    def __init__(self, writer: Writer, hidden: Tensor, matcher: Any | None, links: Sequence[Link] = ()) -> None:
+    def __init__(
+        self, writer: Writer, hidden: Tensor, matcher: Any | None, links: Sequence[Link] = (), said: str = ""
+    ) -> None:
         """Stand at the beginning of a program.
 
         Args:
@@ -87,11 +89,13 @@ class ProgramWriter:
             hidden: (D,).
             matcher: Of the grammar, None = none; it is told of mentions as of the words that they stand for.
             links: What was grounded, which the program may mention.
+            said: The command.
         """
         self._writer = writer
         self._hidden = hidden
         self._matcher = matcher
         self._begun = writer.length
+        self._command = said
         self._tokenizer = writer.tokenizer
         self._phrases = [link.words for link in links[:MENTIONS]]
         self._states = [(link.words, link.state) for link in links[:MENTIONS]]
@@ -139,7 +143,7 @@ class ProgramWriter:
             ends.append(len(self._tokenizer.decode_program(tokens, self._phrases)))
         text = self._tokenizer.decode_program(tokens, self._phrases)
         score = self._writer.score + sum(step.score for step in steps)
-        return Draft(text, score, faults_of(text, self._phrases)), ends
+        return Draft(text, score, faults_of(text, self._phrases, self._command)), ends
 
     def _follow(self, prefix: list[Step], choice: int | None) -> list[Step]:
         """Go on from a beginning, with a choice if one is given, to the end."""

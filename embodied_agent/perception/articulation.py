@@ -8,22 +8,20 @@ the one that explains them at the lower price (residual against number of parame
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from embodied_agent.perception.geometry import Fit, fit_arc, fit_line, wrap
-from embodied_agent.perception.states import DOOR_RANGE, DRAWER_RANGE
+from embodied_agent.perception.states import DOOR_RANGE, DRAWER_RANGE, door_opening, ends_of
 from embodied_agent.types import Array, Joint, Object, Pose, Result
 
 BUTTON_RANGE = 0.010  # [m]
 KNOB_RANGE = 2.6  # [rad]
 GUESSED = 0.45  # confidence of an estimate from one look
 TRACKING_NOISE = 0.001  # [m] of measured tool positions; smaller residuals say nothing
-HANDLE_REACH = 0.09  # [m] a handle stands out of its panel at most this far
-HANDLE_ROOM = 0.03  # [m] beyond the seen edge of a panel that is partly hidden
-HANDLE_HEIGHT = 0.06  # [m] between the middles of a drawer's front and of its handle
+SHOWS_HINGE = 0.35  # [rad] a door that stands open so far shows which edge is its hinge
 LEAST_TRAVEL = 0.015  # [m] a pull shorter than this cannot tell a line from an arc
 LINE_PARAMETERS = 3  # of a level line: drawers slide level, doors turn about the vertical
 ARC_PARAMETERS_UPRIGHT = 4
@@ -39,40 +37,22 @@ def estimate(part: Object, handle: Object | None = None, body: Object | None = N
 
     Args:
         part: A drawer's or door's panel, a button or a knob.
-        handle: Its handle, if seen; without it the hinge side of a door cannot be told.
+        handle: Its handle, if seen; without it the hinge side of a door that is shut cannot be told.
         body: The cabinet or cupboard that it belongs to.
     """
     if part.kind == "drawer":
         return _told(_drawer(part, handle, body))
     if part.kind == "door":
-        if handle is None:
+        free = handle.position if handle is not None else _free_edge(part, body)
+        if free is None:
             return Result(ok=False, reason="the door's handle is not seen, so its hinge side is unknown")
-        return _told(_door(part, handle, body))
+        return _told(_door(part, free, body))
     if part.kind == "button":
         top = part.position + np.array([0.0, 0.0, part.extent[2] / 2])
         return _told(Joint("prismatic", top, np.array([0.0, 0.0, -1.0]), BUTTON_RANGE, GUESSED))
     if part.kind == "knob":
         return _told(Joint("revolute", part.position, np.array([0.0, 0.0, 1.0]), KNOB_RANGE, GUESSED))
     return Result(ok=False, reason=f"a {part.kind} has no joint; a drawer, door, button or knob has")
-
-
-def handle_of(panel: Object, handles: Iterable[Object]) -> Object | None:
-    """The handle that sits on a panel, or None if none of the seen ones does.
-
-    Two drawers have alike handles, and the one of the lower may be hidden by the upper.
-
-    Args:
-        panel: A drawer's front or a door.
-        handles: All handles seen.
-    """
-    best, nearest = None, np.inf
-    for handle in handles:
-        across, along, up = np.abs(panel.pose.inverse().apply(handle.position))
-        tall = HANDLE_HEIGHT if panel.kind == "drawer" else panel.extent[2] / 2
-        fits = across < HANDLE_REACH and along < panel.extent[1] / 2 + HANDLE_ROOM and up < tall
-        if fits and up < nearest:
-            best, nearest = handle, float(up)
-    return best
 
 
 def _told(joint: Joint) -> Result:
@@ -109,13 +89,19 @@ def _drawer(panel: Object, handle: Object | None, body: Object | None) -> Joint:
     return Joint("prismatic", origin, normal, travel, GUESSED)
 
 
-def _door(panel: Object, handle: Object, body: Object | None) -> Joint:
+def _free_edge(door: Object, body: Object | None) -> Array | None:
+    """Where a door that stands open ends, (3,); None where it is shut or its cupboard is not seen."""
+    if body is None or float(door_opening(door, body).value) < SHOWS_HINGE:
+        return None
+    return np.array([*ends_of(door, body)[1], door.position[2]])
+
+
+def _door(panel: Object, free: Array, body: Object | None) -> Joint:
     rotation = panel.pose.rotation
     along = rotation[:, 1]
-    to_handle = float((handle.position - panel.position) @ along)
-    side = -1.0 if to_handle > 0 else 1.0  # the hinge is the far edge
+    side = -1.0 if float((free - panel.position) @ along) > 0 else 1.0  # the hinge is the far edge
     hinge = panel.position + side * along * panel.extent[1] / 2
-    outward, spoke = rotation[:, 0], handle.position - hinge
+    outward, spoke = rotation[:, 0], free - hinge
     if body is not None:  # also right for a door that stands open by more than a right angle
         outward, spoke = body.pose.rotation[:, 0], body.position - hinge
         spoke = spoke - (spoke @ outward) * outward

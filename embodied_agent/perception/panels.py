@@ -10,6 +10,8 @@ from embodied_agent.types import Array
 UPRIGHT_SPAN = 0.03  # [m] of height in one grid cell: part of an upright face
 PANEL_DEPTH = 0.02  # [m] behind its front face that still belongs to a panel
 THINNEST = 0.004  # [m] no measured box is thinner than the sensor's noise
+FACING = 0.6  # cosine: a drawer's front faces the robot at least so far; the sides of its tray do not
+TRAY_SHARE = 0.3  # of a drawer's upright points are its front, where its tray shows
 FACE_POINTS = 20  # fewer do not make a face
 
 
@@ -61,7 +63,7 @@ def front_face(cloud: Array) -> Array:
     upright = cloud[(high - low)[flat] > UPRIGHT_SPAN]
     if len(upright) < FACE_POINTS:
         return cloud
-    normal = _panel_normal(upright[:, :2])
+    normal = _panel_normal(upright[:, :2], FACING, TRAY_SHARE)
     out = upright[:, :2] @ normal
     levels, edges = np.histogram(out, bins=max(1, int(np.ceil(np.ptp(out) / 0.006))))
     full = np.flatnonzero(levels >= 0.35 * levels.max())  # the outermost well-filled layer
@@ -71,13 +73,21 @@ def front_face(cloud: Array) -> Array:
     return front if len(front) >= FACE_POINTS else cloud
 
 
-def _panel_normal(flat: Array) -> Array:
-    """Outward horizontal normal (2,) of the straight line most footprints (N, 2) lie on."""
+def _panel_normal(flat: Array, facing: float = 0.0, share: float = 0.6) -> Array:
+    """Outward horizontal normal (2,) of the straight line most footprints (N, 2) lie on.
+
+    Args:
+        flat: Points seen from above.
+        facing: Least cosine between the normal and the way to the robot's base.
+        share: Of the points that are the face without its edge and what sticks out.
+    """
     sample = flat[:: max(1, len(flat) // 400)]
     angles = np.linspace(0.0, np.pi, 180, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles)])  # (2, A)
+    towards = flat.mean(axis=0) / max(float(np.linalg.norm(flat.mean(axis=0))), 1e-9)
+    directions = directions[:, np.abs(towards @ directions) >= facing]
     across = np.sort(sample @ directions, axis=0)  # (n, A)
-    need = max(2, int(0.6 * len(sample)))  # the tightest 60 %: the face without edge and handle
+    need = max(2, int(share * len(sample)))  # the tightest of them
     spread = (across[need - 1 :] - across[: len(sample) - need + 1]).min(axis=0)
     normal = directions[:, int(np.argmin(spread))]
     offset = flat @ normal
@@ -85,6 +95,6 @@ def _panel_normal(flat: Array) -> Array:
     kept = flat[near]
     if len(kept) >= 10:
         _, _, axes = np.linalg.svd(kept - kept.mean(axis=0), full_matrices=False)
-        if abs(axes[1] @ normal) > 0.9:
+        if abs(axes[1] @ normal) > 0.9 and abs(axes[1] @ towards) >= facing:
             normal = axes[1]
     return normal if normal @ -flat.mean(axis=0) >= 0 else -normal

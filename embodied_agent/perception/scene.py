@@ -17,6 +17,7 @@ from embodied_agent.perception.appeared import made_way, missed
 from embodied_agent.perception.borders import parted
 from embodied_agent.perception.geometry import Plane, voxel_centers
 from embodied_agent.perception.grounder import ROBOT, SURROUNDINGS, Grounder
+from embodied_agent.perception.handles import unnamed_handles
 from embodied_agent.perception.localize import (
     CONTAINERS,
     FIXED,
@@ -103,6 +104,10 @@ class Scene:
         masks = parted([d.mask & ~robot for d in things], frame.rgb, points, movable)
         masks = clouds.snapped(masks, points, self.table.offset, robot)
         measured, kept = self._measure(frame, points, things, masks)
+        handles = unnamed_handles(measured, [masks[k] for k in kept], points, robot)
+        if handles:
+            things, masks = things + handles, masks + [handle.mask for handle in handles]
+            measured, kept = self._measure(frame, points, things, masks)
         look = Look(frame, points, robot, {})
         found = self._compared(look, measured, [masks[k] for k in kept])
         if found:  # measured with the rest, since what stands below tells how far a thing reaches down

@@ -64,12 +64,7 @@ def door_opening(door: Object, body: Object | None, first: Object | None = None)
     if frame is None:
         return Result(ok=False, reason="neither the cupboard nor an earlier view of the door is known")
     outward = frame.pose.rotation[:2, 0]
-    front = float(np.percentile(frame.cloud[:, :2] @ outward, 97.0))
-    panel = panel_rectangle(door.cloud)
-    along = np.array([-np.sin(panel.yaw), np.cos(panel.yaw)]) * panel.size[1] / 2
-    ends = np.array([panel.center - along, panel.center + along])
-    reach = np.abs(ends @ outward - front)
-    hinge, free = ends[np.argsort(reach)]
+    hinge, free = ends_of(door, frame)
     span = free - hinge
     out = float(span @ outward)
     across = np.array([-outward[1], outward[0]])
@@ -77,6 +72,17 @@ def door_opening(door: Object, body: Object | None, first: Object | None = None)
     angle = float(np.arctan2(max(out, 0.0), float(span @ across) * np.sign(inward or 1.0)))
     source = "cupboard" if body is not None else "first view"
     return Result(value=angle, evidence={"angle": round(angle, 3), "against": source})
+
+
+def ends_of(door: Object, frame: Object) -> tuple[Array, Array]:
+    """The upright edges of a door, each (2,): the one nearer to the closed door's plane, and the other one."""
+    outward = frame.pose.rotation[:2, 0]
+    front = float(np.percentile(frame.cloud[:, :2] @ outward, 97.0))
+    panel = panel_rectangle(door.cloud)
+    along = np.array([-np.sin(panel.yaw), np.cos(panel.yaw)]) * panel.size[1] / 2
+    ends = np.array([panel.center - along, panel.center + along])
+    hinge, free = ends[np.argsort(np.abs(ends @ outward - front))]
+    return hinge, free
 
 
 def opening_fraction(

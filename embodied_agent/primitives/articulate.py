@@ -109,6 +109,7 @@ def propose_lead_grasp(
     """
     if context.held is not None:
         return Result(ok=False, reason=f"the hand already holds {context.held.object.description!r}")
+    context.memory[f"asked:{part.id}"] = to
     handle = context.view.handle_of(part)
     if handle is None:
         return Result(ok=False, reason=f"the handle of {part.description!r} is not seen")

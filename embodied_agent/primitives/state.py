@@ -8,6 +8,8 @@ from embodied_agent.primitives.registry import primitive
 from embodied_agent.signature import Type
 from embodied_agent.types import Object, Pose, Result
 
+NEARLY = 0.3  # of its range: a part that was to be opened is open if no more than this is wanting
+
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")
 def is_inside(context: Context, object: Object, container: Object) -> Result:
@@ -112,12 +114,13 @@ def is_at(context: Context, object: Object, pose: Pose) -> Result:
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")
 def is_open(context: Context, part: Object) -> Result:
-    """Whether a drawer or door stands open.
+    """Whether a drawer or door stands open; one that was to be opened, about as far as was asked.
 
     Args:
         part: The drawer or door.
     """
-    return states.is_open(opening_now(context, part))
+    asked = float(context.memory.get(f"asked:{part.id}", 0.0))
+    return states.is_open(opening_now(context, part), max(asked - NEARLY, states.OPEN_FRACTION))
 
 
 @primitive(returns=Type.BOOLEAN, effect="perceive")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from embodied_agent.perception.articulation import handle_of
+from embodied_agent.perception.handles import handle_of
 from embodied_agent.perception.scene import EMPTY, Scene
 from embodied_agent.types import Array, Frame, Grounding, Object, Pose
 

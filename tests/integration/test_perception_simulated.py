@@ -10,6 +10,7 @@ pytest.importorskip("mujoco")
 from embodied_agent.ablation import truth_grounder
 from embodied_agent.perception import articulation, grasps, states
 from embodied_agent.perception.hand import Hand
+from embodied_agent.perception.handles import handle_of
 from embodied_agent.perception.scene import Scene
 from embodied_agent.robots.description import load_robot
 from embodied_agent.robots.mujoco import MujocoBackend
@@ -64,7 +65,7 @@ def test_a_drawers_opening_and_axis_are_measured(backend: MujocoBackend, fractio
     true = backend.truth()["joints"]["top drawer"]
     measured = states.opening_fraction(panel, cabinet, range=true["range"])
     assert abs(float(measured.evidence["amount"]) - true["position"]) < 0.006
-    handle = articulation.handle_of(panel, view.parts_of(["drawer_handle"]))
+    handle = handle_of(panel, view.parts_of(["drawer_handle"]))
     joint = articulation.estimate(panel, handle, cabinet).value
     yaw = next(f.yaw for f in specification.fixtures if f.kind == "cabinet")
     assert joint.axis @ (-np.cos(yaw), -np.sin(yaw), 0.0) > np.cos(np.radians(2.0))
@@ -79,7 +80,7 @@ def test_a_doors_angle_and_hinge_are_measured(backend: MujocoBackend, fraction: 
     true = backend.truth()["joints"]["cupboard door"]
     measured = states.opening_fraction(door, body, range=true["range"])
     assert abs(float(measured.evidence["amount"]) - true["position"]) < 0.04
-    handle = articulation.handle_of(door, view.parts_of(["door_handle"]))
+    handle = handle_of(door, view.parts_of(["door_handle"]))
     joint = articulation.estimate(door, handle, body).value
     fixture = next(f for f in specification.fixtures if f.kind == "cupboard")
     assert joint.type == "revolute"

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from embodied_agent.mllm.objects import ATTRIBUTES
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLOR_INDEX
-from embodied_agent.mllm.witness import attest
+from embodied_agent.mllm.witness import attest, levelled
 
 
 def named(*things: tuple[str, str, float]) -> Tensor:
@@ -64,3 +64,29 @@ def test_plurals_are_read(words: str) -> None:
     kind = words.split()[-1]
     kind = {"boxes": "box"}.get(kind, kind.removesuffix("s"))
     assert attest(words, "absent", (), named(("black", kind, 0.99)))[1] == (0,)
+
+
+PLACES = torch.tensor([[0.8, 0.0, 0.13, 0.25, 0.25, 0.0, 0.26], [0.5, 0.0, 0.2, 0.02, 0.2, 0.15, 0.25]])
+OPEN_CABINET = named(("white", "cabinet", 0.97), ("white", "drawer", 0.95))
+
+
+def test_an_upper_drawer_that_hides_the_lower_one_is_not_taken_for_it() -> None:
+    assert levelled("bottom drawer", "found", (1,), OPEN_CABINET, PLACES) == ("absent", ())
+    assert levelled("top drawer", "found", (1,), OPEN_CABINET, PLACES) == ("found", (1,))
+
+
+def test_of_two_drawers_the_one_at_the_height_that_was_said_is_meant() -> None:
+    both = named(("white", "cabinet", 0.97), ("white", "drawer", 0.95), ("white", "drawer", 0.9))
+    places = torch.cat([PLACES, torch.tensor([[0.68, 0.0, 0.07, 0.02, 0.2, 0.02, 0.13]])])
+    assert levelled("bottom drawer", "found", (1,), both, places) == ("found", (2,))
+    assert levelled("bottom drawer", "ambiguous", (2, 1), both, places) == ("ambiguous", (2, 1))
+
+
+@pytest.mark.parametrize("words", ["top cube", "drawer", "nearest drawer", "bottom"])
+def test_heights_say_nothing_of_other_descriptions(words: str) -> None:
+    assert levelled(words, "found", (1,), OPEN_CABINET, PLACES) == ("found", (1,))
+
+
+def test_heights_say_nothing_without_a_cabinet() -> None:
+    alone = named(("white", "cabinet", 0.2), ("white", "drawer", 0.95))
+    assert levelled("bottom drawer", "found", (1,), alone, PLACES) == ("found", (1,))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from embodied_agent.perception import articulation
+from embodied_agent.perception.handles import handle_of
 from embodied_agent.perception.scene import Scene
 from embodied_agent.perception.synthetic import Solid, SyntheticGrounder, render
 from embodied_agent.types import Joint, Object, Pose
@@ -149,9 +150,9 @@ def test_a_hidden_handle_is_not_replaced_by_the_other_drawers() -> None:
         Solid("drawer", "box", (0.012, 0.22, 0.10), (0.719, 0.0, 0.07)),
         Solid("drawer_handle", "box", (0.012, 0.012, 0.06), (0.675, 0.0, 0.19)),
     )
-    assert articulation.handle_of(things["drawer"], [things["drawer_handle"]]) is None
+    assert handle_of(things["drawer"], [things["drawer_handle"]]) is None
     upper = seen(
         Solid("drawer", "box", (0.012, 0.22, 0.10), (0.719, 0.0, 0.185)),
         Solid("drawer_handle", "box", (0.012, 0.012, 0.06), (0.675, 0.0, 0.19)),
     )
-    assert articulation.handle_of(upper["drawer"], [upper["drawer_handle"]]) is upper["drawer_handle"]
+    assert handle_of(upper["drawer"], [upper["drawer_handle"]]) is upper["drawer_handle"]
