@@ -9,6 +9,7 @@ import pytest
 from embodied_agent.account import Account
 from embodied_agent.agent import Listeners
 from embodied_agent.assembly import Assembly, Minds
+from embodied_agent.perception import scene as memory
 from embodied_agent.perception.truth import TruthGrounder
 from embodied_agent.planners.goal import Close, Open
 from embodied_agent.program.events import Event
@@ -67,11 +68,26 @@ def test_a_drawer_meets_its_stop_softly(minds: Minds) -> None:
     assert max(peaks) < 200.0  # the supervisor stops for good at 250 N
 
 
-def test_a_drawer_whose_handle_is_not_seen_is_pushed_shut(minds: Minds, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unnamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No detection is a handle."""
     seen = TruthGrounder.detect
     monkeypatch.setattr(
         TruthGrounder, "detect", lambda self, frame: [d for d in seen(self, frame) if d.kind != "drawer_handle"]
     )
+
+
+@pytest.mark.usefixtures("unnamed")
+def test_a_drawer_is_led_by_a_handle_that_nobody_named(minds: Minds) -> None:
+    account, heard, fraction = do(minds, 0.8, Close(PART))
+    assert account.verdict == "done", account.message
+    assert "clasp" in labels(heard)
+    assert fraction < 0.02
+
+
+@pytest.mark.usefixtures("unnamed")
+def test_a_drawer_whose_handle_is_not_seen_is_pushed_shut(minds: Minds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "unnamed_handles", lambda *measured: [])  # nor does its shape show
     account, heard, fraction = do(minds, 0.8, Close(PART))
     assert account.verdict == "done", account.message
     assert "push_shut" in labels(heard) and "clasp" not in labels(heard)
