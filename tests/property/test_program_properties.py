@@ -86,7 +86,12 @@ def test_a_well_typed_program_passes_the_check_and_never_raises(seed: int) -> No
 @settings(max_examples=400, deadline=None)
 @given(SEEDS)
 def test_what_passes_the_check_never_raises_a_name_or_type_error(seed: int) -> None:
-    program = parse(render(Maker(random.Random(seed), wrong=0.04).program()))
+    text = render(Maker(random.Random(seed), wrong=0.04).program())
+    try:
+        program = parse(text)
+    except ProgramError as error:  # rarely a drawn statement is longer than the language allows
+        assert "more than 200 tokens" in str(error)
+        return
     try:
         check(program, SIGNATURES)
     except ProgramError as error:
