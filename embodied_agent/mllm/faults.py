@@ -64,11 +64,6 @@ def question_about(faults: Sequence[Fault]) -> str:
     return f'with task("ask"):\n    ask("{asked}")\n'
 
 
-def question_whether(meant: str) -> str:
-    """A program that asks whether this is meant, instead of doing what is hardly meant."""
-    return f'with task("ask"):\n    ask("do you mean: {meant}?")\n'
-
-
 def faults_of(text: str, phrases: Sequence[str], said: str = "") -> tuple[Fault, ...]:
     """All that is plainly wrong with a program.
 
@@ -81,7 +76,7 @@ def faults_of(text: str, phrases: Sequence[str], said: str = "") -> tuple[Fault,
     place = unbound(text + "\n")
     if place is not None:
         found.append(Fault(_end_of_name(text, place), "a name has no value"))
-    found += misused(text)
+    found += _misused(text)
     found += _misnamed(text)
     found += [Fault(end, why) for end, why in unsaid_numbers(text, said)]
     if not _DECLINES.search(text):
@@ -99,7 +94,7 @@ def _end_of_name(text: str, place: int) -> int:
     return place + len(re.match(r"\w*", text[place:])[0])  # type: ignore[index]
 
 
-def misused(text: str) -> list[Fault]:
+def _misused(text: str) -> list[Fault]:
     """Calls that their things do not fit."""
     faults = []
     lines = 0

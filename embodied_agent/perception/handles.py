@@ -85,8 +85,8 @@ def standing_out(panel: Object, points: Points, free: Mask) -> Mask | None:
         return None
     sizes = np.bincount(pieces.ravel())[1:]
     mask = pieces == 1 + int(sizes.argmax())
-    span = np.ptp(points[mask], axis=0) if mask.any() else np.zeros(3)
-    return mask if mask.sum() >= MIN_PIXELS and np.linalg.norm(span) < LONGEST else None
+    is_small = np.linalg.norm(np.ptp(points[mask], axis=0)) < LONGEST
+    return mask if sizes.max() >= MIN_PIXELS and is_small else None
 
 
 def _tall(panel: Object) -> float:

@@ -84,7 +84,8 @@ def _panel_normal(flat: Array, facing: float = 0.0, share: float = 0.6) -> Array
     sample = flat[:: max(1, len(flat) // 400)]
     angles = np.linspace(0.0, np.pi, 180, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles)])  # (2, A)
-    towards = flat.mean(axis=0) / max(float(np.linalg.norm(flat.mean(axis=0))), 1e-9)
+    middle = flat.mean(axis=0)
+    towards = middle / max(float(np.linalg.norm(middle)), 1e-9)
     directions = directions[:, np.abs(towards @ directions) >= facing]
     across = np.sort(sample @ directions, axis=0)  # (n, A)
     need = max(2, int(share * len(sample)))  # the tightest of them
@@ -97,4 +98,4 @@ def _panel_normal(flat: Array, facing: float = 0.0, share: float = 0.6) -> Array
         _, _, axes = np.linalg.svd(kept - kept.mean(axis=0), full_matrices=False)
         if abs(axes[1] @ normal) > 0.9 and abs(axes[1] @ towards) >= facing:
             normal = axes[1]
-    return normal if normal @ -flat.mean(axis=0) >= 0 else -normal
+    return normal if normal @ -middle >= 0 else -normal

@@ -105,9 +105,11 @@ class Scene:
         masks = clouds.snapped(masks, points, self.table.offset, robot)
         measured, kept = self._measure(frame, points, things, masks)
         handles = unnamed_handles(measured, [masks[k] for k in kept], points, robot)
-        if handles:
-            things, masks = things + handles, masks + [handle.mask for handle in handles]
-            measured, kept = self._measure(frame, points, things, masks)
+        if handles:  # nothing stands on a handle, so the others need no second measurement
+            shapes = [handle.mask for handle in handles]
+            more, those = self._measure(frame, points, handles, shapes)
+            measured, kept = measured + more, kept + [len(things) + k for k in those]
+            things, masks = things + handles, masks + shapes
         look = Look(frame, points, robot, {})
         found = self._compared(look, measured, [masks[k] for k in kept])
         if found:  # measured with the rest, since what stands below tells how far a thing reaches down
