@@ -1,15 +1,16 @@
 """Why a program that was written cannot be meant.
 
 A name without a value, a thing put into or beside itself, a cube that something is put into, a
-phrase of the command that the program leaves out, a number that nobody said: none of these is ever
-right.
+phrase of the command that the program leaves out, a number that nobody said, a condition on which
+nothing depends: none of these is ever right.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 
 from embodied_agent.mllm.mentions import noun_of, singulars
 from embodied_agent.mllm.numerals import unsaid_numbers
@@ -26,6 +27,7 @@ _CALL = re.compile(r"\b(\w+)\(([^()\n]*)\)")
 _DESCRIBED = re.compile(r'(?:\b(\w+) = find|for (\w+) in find_all)\("([^"\n]*)"')
 _DECLINES = re.compile(r"^ *(?:refuse|ask)\(", re.M)
 _NUMBER = re.compile(r"_\d+$")
+_UNIT = re.compile(r'\bunit\("[^"\n]*"\)')
 _LABEL = re.compile(r'\b(?:task|unit)\("[^"\n]*$')
 
 _STRING = re.compile(r'"[^"\n]*"')
@@ -79,6 +81,7 @@ def faults_of(text: str, phrases: Sequence[str], said: str = "") -> tuple[Fault,
     found += _misused(text)
     found += _misnamed(text)
     found += [Fault(end, why) for end, why in unsaid_numbers(text, said)]
+    found += _undecided(text)
     if not _DECLINES.search(text):
         missing = [words for words in phrases if words and f'"{words}"' not in text]
         found += [left_out(words, len(text)) for words in missing]
@@ -117,6 +120,26 @@ def _misnamed(text: str) -> list[Fault]:
         if name not in _names(noun_of(found[3])):
             faults.append(Fault(found.end(), f"'{found[3]}' is called a {name}"))
     return faults
+
+
+def _undecided(text: str) -> list[Fault]:
+    """Conditions of which both branches do the same, whatever their units are called."""
+    plain = _UNIT.sub('unit("")', text)
+    lines = plain.splitlines()
+    ends = list(accumulate(len(line) + 1 for line in text.splitlines()))
+    faults = []
+    for row, line in enumerate(lines):
+        if line.strip() == "else:":
+            then, other = _block(reversed(lines[:row]), line)[::-1], _block(lines[row + 1 :], line)
+            if then == other:
+                faults.append(Fault(ends[row + len(other)], "both branches do the same"))
+    return faults
+
+
+def _block(lines: Iterable[str], opener: str) -> list[str]:
+    """The lines from the first on that are deeper than the one that opens them."""
+    indent = len(opener) - len(opener.lstrip())
+    return list(takewhile(lambda line: len(line) - len(line.lstrip()) > indent, lines))
 
 
 def _names(noun: str) -> tuple[str, ...]:

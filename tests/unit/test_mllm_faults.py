@@ -126,6 +126,30 @@ def test_nothing_is_put_into_something_solid_and_nothing_fixed_is_picked_up() ->
     assert "pick() of a drawer" in why(fixed)
 
 
+CHOICE = """with task("choose"):
+    box = find("box")
+    if is_open(find("top drawer")):
+        with unit("top drawer"):
+            pick(box)
+    else:
+        with unit("box"):
+            pick(box)
+    wait(1.0)
+"""
+
+
+def test_a_condition_on_which_nothing_depends_is_a_fault() -> None:
+    (fault,) = faults_of(CHOICE, [])
+    assert fault.why == "both branches do the same"
+    assert CHOICE[: fault.end].rstrip().endswith("pick(box)")
+
+
+def test_branches_that_differ_in_what_they_do_are_fine() -> None:
+    head, tail = CHOICE.rsplit("pick(box)", 1)
+    assert faults_of(head + 'push(box, "left")' + tail, []) == ()
+    assert faults_of(f"{head}pick(box)\n            wait(2.0){tail}", []) == ()
+
+
 def test_the_blame_ends_where_the_fault_does() -> None:
     text = PLACE.replace("pick(can)", "press(can)")
     (fault,) = faults_of(text, ())
