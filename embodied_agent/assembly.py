@@ -86,6 +86,7 @@ class Assembly:
             options["recording"] = recording
         self.backend = make("mujoco", setup.robot, setup.scene, seed=setup.seed, **options)
         try:
+            self.backend.capture(self.backend.cameras[0])  # cameras run before a command comes; a renderer starts slowly
             self.minds = minds or Minds(setup)
             grounder = self.minds.grounder(self.backend)
             self.agent = Agent(
