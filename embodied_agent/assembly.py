@@ -86,7 +86,7 @@ class Assembly:
             options["recording"] = recording
         self.backend = make("mujoco", setup.robot, setup.scene, seed=setup.seed, **options)
         try:
-            self.backend.capture(self.backend.cameras[0])  # cameras run before a command comes; a renderer starts slowly
+            self.backend.capture(self.backend.cameras[0])  # its renderer starts slowly: not in the command's time
             self.minds = minds or Minds(setup)
             grounder = self.minds.grounder(self.backend)
             self.agent = Agent(
