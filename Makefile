@@ -31,7 +31,7 @@ run: system $(STAMP)
 	@$(RUN)
 endif
 
-# Tests over ROS are several processes in real time, so they have the machine to themselves.
+# Tests in tests/ros are several processes in real time, so they have the machine to themselves.
 # 5 says that no test was selected in one of the two parts.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/ros $(ARGS) || [ $$? = 5 ]
