@@ -9,19 +9,29 @@ from __future__ import annotations
 from embodied_agent.commands.splits import expand_all
 
 KIND_WORDS: dict[str, tuple[str, ...]] = {
-    "cube": ("cube", "block", "square block", "toy block", "cubic block"),
+    "cube": ("cube", "block", "square block", "toy block", "cubic block", "wooden block"),
     "cylinder": ("cylinder", "peg", "round block", "tube", "cylindrical block"),
-    "ball": ("ball", "sphere", "orb", "round ball"),
+    "ball": ("ball", "sphere", "orb", "round ball", "toy ball"),
     "mug": ("mug", "cup", "coffee mug", "coffee cup", "tea mug", "teacup"),
-    "bowl": ("bowl", "dish", "basin", "soup bowl", "cereal bowl"),
-    "plate": ("plate", "platter", "dinner plate", "saucer"),
-    "can": ("can", "tin", "soda can", "tin can", "drink can"),
+    "bowl": ("bowl", "dish", "basin", "soup bowl", "cereal bowl", "salad bowl"),
+    "plate": ("plate", "platter", "dinner plate", "saucer", "serving plate"),
+    "can": ("can", "tin", "soda can", "tin can", "drink can", "beverage can"),
     "bottle": ("bottle", "flask", "drink bottle", "water bottle"),
     "banana": ("banana",),
     "apple": ("apple",),
     "lemon": ("lemon", "citrus fruit"),
     "box": ("box", "crate", "open box", "carton", "case"),
-    "bin": ("bin", "trash can", "waste bin", "trash bin", "wastebasket", "garbage bin", "bucket"),
+    "bin": (
+        "bin",
+        "trash can",
+        "waste bin",
+        "trash bin",
+        "wastebasket",
+        "garbage bin",
+        "bucket",
+        "rubbish bin",
+        "dustbin",
+    ),
     "object": ("object", "thing", "item"),
     "fruit": ("fruit", "piece of fruit"),
     "container": ("container", "vessel"),
@@ -30,7 +40,7 @@ KIND_WORDS: dict[str, tuple[str, ...]] = {
     "cupboard door": ("cupboard door", "door", "cupboard", "door of the cupboard", "cupboard's door"),
     "button": ("button", "push button", "push-button", "buzzer"),
     "knob": ("knob", "dial", "rotary knob", "control knob"),
-    "shelf": ("shelf", "rack", "board on legs", "raised shelf"),
+    "shelf": ("shelf", "rack", "board on legs", "raised shelf", "ledge"),
     "cabinet": ("cabinet", "chest of drawers"),
     "cupboard": ("cupboard",),
 }
@@ -46,19 +56,19 @@ PLURAL_WORDS: dict[str, tuple[str, ...]] = {
 }
 
 COLOR_WORDS: dict[str, tuple[str, ...]] = {
-    "red": ("red", "crimson", "scarlet", "ruby", "red-colored", "cherry-red"),
-    "green": ("green", "emerald", "green-colored", "grass-green"),
-    "blue": ("blue", "navy", "cobalt", "azure", "blue-colored"),
-    "yellow": ("yellow", "golden", "canary-yellow", "yellow-colored"),
+    "red": ("red", "crimson", "scarlet", "ruby", "red-colored", "cherry-red", "deep red"),
+    "green": ("green", "emerald", "green-colored", "grass-green", "dark green", "lime-green"),
+    "blue": ("blue", "navy", "cobalt", "azure", "blue-colored", "dark blue", "sky-blue"),
+    "yellow": ("yellow", "golden", "canary-yellow", "yellow-colored", "bright yellow"),
     "orange": ("orange", "tangerine", "orange-colored", "pumpkin-colored"),
-    "purple": ("purple", "violet", "plum-colored", "purple-colored"),
-    "white": ("white", "ivory", "snow-white", "white-colored"),
-    "black": ("black", "jet-black", "ebony", "coal-black"),
+    "purple": ("purple", "violet", "plum-colored", "purple-colored", "lilac", "lavender"),
+    "white": ("white", "ivory", "snow-white", "white-colored", "pure white"),
+    "black": ("black", "jet-black", "ebony", "coal-black", "pitch-black"),
 }
 
 SIZE_WORDS: dict[str, tuple[str, ...]] = {
-    "small": ("small", "little", "tiny", "small-sized", "mini"),
-    "large": ("large", "big", "huge", "large-sized", "sizeable"),
+    "small": ("small", "little", "tiny", "small-sized", "mini", "miniature", "petite"),
+    "large": ("large", "big", "huge", "large-sized", "sizeable", "massive", "giant"),
 }
 
 # {n} is the noun with its adjectives. The article stands outside.
@@ -69,7 +79,7 @@ ORDINAL_WORDS: dict[str, tuple[str, ...]] = {
     "farthest": ("farthest {n}", "furthest {n}", "{n} farthest from you", "most distant {n}"),
     "largest": ("largest {n}", "biggest {n}"),
     "smallest": ("smallest {n}", "tiniest {n}", "littlest {n}"),
-    "top": ("top {n}", "upper {n}", "uppermost {n}", "{n} at the top"),
+    "top": ("top {n}", "upper {n}", "uppermost {n}", "{n} at the top", "highest {n}", "topmost {n}"),
     "bottom": ("bottom {n}", "lower {n}", "lowest {n}", "{n} at the bottom"),
 }
 RANK_WORDS = {"second": ("second", "2nd"), "third": ("third", "3rd")}
@@ -85,7 +95,7 @@ RELATION_WORDS: dict[str, tuple[str, ...]] = {
     "right of": ("right of", "to the right of", "on the right of", "on the right side of"),
     "in front of": ("in front of", "nearer than"),
     "behind": ("behind", "in back of", "farther away than", "beyond"),
-    "next to": ("next to", "beside", "by", "near", "close to", "adjacent to", "alongside"),
+    "next to": ("next to", "beside", "by", "near", "close to", "adjacent to", "alongside", "right beside"),
     "on": ("on", "on top of", "sitting on", "lying on", "resting on"),
     "in": ("in", "inside", "lying in", "sitting in", "within"),
 }

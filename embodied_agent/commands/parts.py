@@ -18,10 +18,33 @@ def open_part(cast: Cast) -> Draft:
         return Draft(g.Open(a), "open", {"a": a})
     to, words = cast.rng.choice(
         (
-            (0.5, ("halfway", "half way", "by half", "half of the way", "to fifty percent")),
-            (1.0, ("fully", "all the way", "completely", "as far as it goes", "entirely")),
-            (0.3, ("a third of the way", "just a little", "a bit", "a crack", "to thirty percent")),
-            (0.7, ("most of the way", "to seventy percent", "about two thirds of the way")),
+            (0.5, ("halfway", "half way", "by half", "half of the way", "to fifty percent", "to 50 %")),
+            (
+                1.0,
+                (
+                    "fully",
+                    "all the way",
+                    "completely",
+                    "as far as it goes",
+                    "entirely",
+                    "wide",
+                    "to the end",
+                    "the whole way",
+                ),
+            ),
+            (
+                0.3,
+                (
+                    "a third of the way",
+                    "just a little",
+                    "a bit",
+                    "a crack",
+                    "to thirty percent",
+                    "slightly",
+                    "to 30 %",
+                ),
+            ),
+            (0.7, ("most of the way", "to seventy percent", "about two thirds of the way", "to 70 percent")),
         )
     )
     return Draft(g.Open(a, to), "open_to", {"a": a, "d": cast.rng.choice(words)})

@@ -392,11 +392,29 @@ MANNERS: dict[str, tuple[str, ...]] = {
     "slow": expand_all(("(slowly|without hurry|taking your time|at a slow pace|unhurriedly|at low speed)",)),
     "upright": expand_all(("(keeping it upright|without tilting it|without tipping it over|and keep it level)",)),
     "above": expand_all(
-        ("(grasping it from above|from above|with a grasp from the top|gripping it from the top)",)
+        (
+            "(grasping it from above|from above|with a grasp from the top|gripping it from the top)",
+            "(taking|grabbing|holding) it (from the top|from above|at the top|from overhead)",
+        )
     ),
-    "side": expand_all(("(grasping it from the side|gripping it from the side|with a grasp from the side)",)),
-    "handle": expand_all(("(by its handle|holding it by the handle|with the handle in your grip)",)),
-    "rim": expand_all(("(by its rim|holding it by the rim|gripping it at the edge)",)),
+    "side": expand_all(
+        (
+            "(grasping it from the side|gripping it from the side|with a grasp from the side)",
+            "(taking|grabbing|holding) it (from the side|from one side|sideways)",
+        )
+    ),
+    "handle": expand_all(
+        (
+            "(by its handle|holding it by the handle|with the handle in your grip)",
+            "(taking|grabbing|grasping) it (by|at) (the|its) handle",
+        )
+    ),
+    "rim": expand_all(
+        (
+            "(by its rim|holding it by the rim|gripping it at the edge)",
+            "(taking|grabbing|grasping) it (by|at) (the|its) (rim|edge)",
+        )
+    ),
 }
 
 

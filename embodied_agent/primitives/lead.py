@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # programs are checked without a simulator installed
 
 PULL = 60.0  # [N] at the tool while a part is moved
 SPEED = 0.1  # [m/s] of the hand then: in contact, an arm that lags behind pushes aside
-NEAR_STOP = 0.03  # [m] before the end of the way, where the part may meet its stop at any moment
+STOP_MAY_COME = 0.6  # share of the way from which on it may: a part's range is known only roughly
 TOUCHING = 0.035  # [m/s] there: an arm holds its path, so the force on a stop grows with the speed it is met at
 CHUNK = 0.02  # [m] led at once, before the hand gives way to what it felt
 STATIONS = 3  # way points of a chunk
@@ -214,7 +214,7 @@ def lead(
         aside -= (aside @ tangent) * tangent
         stations = [share + (goal - share) * k / STATIONS for k in range(1, STATIONS + 1)]
         poses = [articulation.path(joint, start, amount * s, 1, turn)[-1].translated(aside) for s in stations]
-        speed = SPEED if (1.0 - goal) * way > NEAR_STOP else TOUCHING
+        speed = SPEED if goal < STOP_MAY_COME else TOUCHING
         moved = arm.follow_poses(poses, speed=speed, max_force=max_force, partial=True)
         if not moved.ok:
             ended = moved.reason
