@@ -18,6 +18,7 @@ EARLY = 0.025  # [m] above a place: what is touched there is not what the thing 
 WRIST = "wrist"  # name of the camera on the hand
 LOOK_FROM = 0.24  # [m] of the tool above what the camera on the hand is to see
 FURNITURE = ("drawer", "door", "drawer_handle", "door_handle", "knob")
+EASED = 0.004  # [m] back from a contact before fingers close: what the palm presses on cannot turn in them
 CONTACT = 8.0  # [N] that ends a guarded descent
 
 
@@ -102,8 +103,12 @@ def reach(context: Context, grasp: Grasp) -> Result:
         return arm.move_straight(goal, speed=0.25, max_force=_force(context))
     last = -SLOW_WAY * goal.rotation[:, 2]
     near = arm.move_straight(goal.translated(last), speed=0.25, max_force=_force(context))
-    felt = min(CONTACT, _force(context) or CONTACT)
-    return arm.move_straight(goal, speed=0.05, until_contact=felt) if near.ok else near
+    if not near.ok:
+        return near
+    reached = arm.move_straight(goal, speed=0.05, until_contact=min(CONTACT, _force(context) or CONTACT))
+    if reached.ok and reached.evidence.get("contact"):
+        arm.back_off(-EASED * goal.rotation[:, 2])
+    return reached
 
 
 @primitive(returns=Type.NONE, effect="move", for_skills=True)
