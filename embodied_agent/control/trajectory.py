@@ -26,6 +26,7 @@ SMOOTHING = 0.03  # [s], window of the moving average, at least
 COMFORT = 0.5  # share of the acceleration limit used at full speed: a held thing must not slip
 SHORTEST = 1e-3  # [rad] between points at which the timing is solved
 SAME = 1e-6  # [rad], a motion shorter than this is none
+STANDING = 1e-6  # [rad/s] on the way, below which the solver found no motion
 NEAR = 2e-3  # [rad], waypoints nearer than this are one
 
 
@@ -182,8 +183,8 @@ def _fastest(smooth: RoundedPath, grid: Array, velocity: Array, acceleration: Ar
     ]
     solver = algorithm.TOPPRA(limits, _Geometry(smooth), gridpoints=grid, solver_wrapper="seidel")
     _, speeds, _ = solver.compute_parameterization(0.0, 0.0)
-    if speeds is None or not np.isfinite(speeds).all() or (speeds[1:-1] <= 0).any():
-        return None
+    if speeds is None or not np.isfinite(speeds).all() or len(speeds) < 3 or (speeds[1:-1] < STANDING).any():
+        return None  # at rest all the way: such a motion would never end
     fastest: Array = np.asarray(speeds, dtype=np.float64)
     return fastest
 

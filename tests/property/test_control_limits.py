@@ -125,3 +125,14 @@ def test_gripper_width_and_position_undo_one_another(robot: str, width: float) -
     width = min(width, gripper.max_width)
     assert gripper.width_at(gripper.position_at(width)) == pytest.approx(width, abs=1e-9)
     assert gripper.pad_force(gripper.actuator_force(12.0, width), width) == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+@pytest.mark.parametrize("length", [2e-6, 1e-5, 3e-4, 9.7e-4, 1.1e-3, 2.1e-3])
+def test_a_motion_shorter_than_the_grid_of_its_timing_ends_in_a_moment(robot: str, length: float) -> None:
+    description = load_robot(robot)
+    home = description.home_positions
+    way = np.full(len(home), length / np.sqrt(len(home)))
+    trajectory = parameterize(description, np.stack([home, home + way]))
+    assert trajectory.duration < 1.0
+    assert np.allclose(trajectory.positions[-1], home + way, atol=1e-9)
