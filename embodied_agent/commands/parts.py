@@ -9,6 +9,15 @@ from embodied_agent.commands.draft import Draft, Family, manner_of
 from embodied_agent.planners import goal as g
 from sim.descriptions import Thing
 
+# How far to open, as a share of the range, and how people say it.
+AMOUNTS: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (0.5, ("halfway", "half way", "by half", "half of the way", "to fifty percent", "to 50 %")),
+    (1.0, ("fully", "all the way", "completely", "as far as it goes", "entirely",
+           "wide", "to the end", "the whole way")),
+    (0.3, ("a third of the way", "just a little", "a bit", "a crack", "to thirty percent", "slightly", "to 30 %")),
+    (0.7, ("most of the way", "to seventy percent", "about two thirds of the way", "to 70 percent")),
+)  # fmt: skip
+
 
 def open_part(cast: Cast) -> Draft:
     """A drawer, or the cupboard's door; now and then only some way."""
@@ -16,37 +25,7 @@ def open_part(cast: Cast) -> Draft:
     a = cast.describe(part)
     if cast.rng.random() < 0.8:
         return Draft(g.Open(a), "open", {"a": a})
-    to, words = cast.rng.choice(
-        (
-            (0.5, ("halfway", "half way", "by half", "half of the way", "to fifty percent", "to 50 %")),
-            (
-                1.0,
-                (
-                    "fully",
-                    "all the way",
-                    "completely",
-                    "as far as it goes",
-                    "entirely",
-                    "wide",
-                    "to the end",
-                    "the whole way",
-                ),
-            ),
-            (
-                0.3,
-                (
-                    "a third of the way",
-                    "just a little",
-                    "a bit",
-                    "a crack",
-                    "to thirty percent",
-                    "slightly",
-                    "to 30 %",
-                ),
-            ),
-            (0.7, ("most of the way", "to seventy percent", "about two thirds of the way", "to 70 percent")),
-        )
-    )
+    to, words = cast.rng.choice(AMOUNTS)
     return Draft(g.Open(a, to), "open_to", {"a": a, "d": cast.rng.choice(words)})
 
 
