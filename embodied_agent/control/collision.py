@@ -92,12 +92,23 @@ class CollisionWorld:
         for address, multiplier, offset in self._fingers:
             self.data.qpos[address] = offset + multiplier * position
 
-    def contact(self, positions: Array) -> Contact | None:
-        """The deepest forbidden contact at joints (n,), or None."""
+    def contact(self, positions: Array, *, but_hand: bool = False) -> Contact | None:
+        """The deepest forbidden contact at joints (n,), or None.
+
+        Args:
+            positions: Joints [rad], (n,).
+            but_hand: Leave out what the hand and what it holds touch: where they reach into
+                something, only the links behind them have to keep off.
+        """
         contacts = self._forbidden(positions)
         if contacts is None:
             return None
         geoms, distances, points = contacts
+        if but_hand:
+            behind = ~np.isin(geoms, self._hand_ids).any(axis=1)
+            if not behind.any():
+                return None
+            geoms, distances, points = geoms[behind], distances[behind], points[behind]
         k = int(np.argmin(distances))
         first, second = (self._names[geom] for geom in geoms[k])
         if geoms[k][0] in self._obstacle_ids:
@@ -214,7 +225,7 @@ class CollisionWorld:
         ids = sorted(self._obstacle_ids)
         threshold[ids, :] = self.margin
         threshold[:, ids] = self.margin
-        hand_ids = np.flatnonzero(np.isin(names, [*self._hand, HELD]))
+        hand_ids = self._hand_ids = np.flatnonzero(np.isin(names, [*self._hand, HELD]))
         table_ids = np.flatnonzero(names == TABLE)
         threshold[np.ix_(table_ids, hand_ids)] = -1e-4
         threshold[np.ix_(hand_ids, table_ids)] = -1e-4

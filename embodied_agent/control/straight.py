@@ -47,6 +47,7 @@ def follow_poses(
     poses: Sequence[Pose],
     world: CollisionWorld | None = None,
     spent: Spent = never,
+    but_hand: bool = False,
 ) -> StraightPath:
     """Joints that lead the tool in straight lines from where it is through `poses`.
 
@@ -56,6 +57,7 @@ def follow_poses(
         poses: Tool poses in the world; between them the tool moves straight and turns evenly.
         world: Collisions to stop at; None = do not look.
         spent: Whether the search has to end.
+        but_hand: The hand may touch what is there, the links behind it may not.
     """
     current = np.asarray(start, dtype=np.float64)
     stations = interpolate_poses([kinematics.forward(current), *poses])
@@ -67,7 +69,7 @@ def follow_poses(
             reason = _why(kinematics, result.positions, result.reason)
         elif np.abs(result.positions - current).max() > JUMP:
             reason = "the arm would have to swing to another posture"
-        elif world is not None and (contact := world.contact(result.positions)) is not None:
+        elif world is not None and (contact := world.contact(result.positions, but_hand=but_hand)) is not None:
             reason = str(contact)
         elif spent():
             reason = "the allowance for planning is spent"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
+
 import numpy as np
 
 from embodied_agent.perception.geometry import Rectangle
-from embodied_agent.types import Array
+from embodied_agent.types import Array, Object
 
 UPRIGHT_SPAN = 0.03  # [m] of height in one grid cell: part of an upright face
 PANEL_DEPTH = 0.02  # [m] behind its front face that still belongs to a panel
@@ -13,6 +16,11 @@ THINNEST = 0.004  # [m] no measured box is thinner than the sensor's noise
 FACING = 0.6  # cosine: a drawer's front faces the robot at least so far; the sides of its tray do not
 TRAY_SHARE = 0.3  # of a drawer's upright points are its front, where its tray shows
 FACE_POINTS = 20  # fewer do not make a face
+ALIGNED = 0.95  # cosine between the normals of two pieces of one face
+FLUSH = 0.025  # [m] between their planes
+SEAM = 0.03  # [m] between their edges
+LEVEL = 0.6  # of the lower piece's height that both share
+TRAY = 0.35  # [m] a drawer's tray is no longer than this
 
 
 def panel_rectangle(cloud: Array) -> Rectangle:
@@ -71,6 +79,55 @@ def front_face(cloud: Array) -> Array:
     depth = face - cloud[:, :2] @ normal
     front = cloud[(depth > -0.008) & (depth < PANEL_DEPTH)]
     return front if len(front) >= FACE_POINTS else cloud
+
+
+def split_drawer(items: Sequence[Object]) -> tuple[int, int] | None:
+    """Indices of two of the measured things that are one drawer, seen in two pieces; or None.
+
+    They are two pieces of its front, or its front and its tray. Drawers that are two are at other
+    heights, or have a handle each.
+    """
+    drawers = [k for k, item in enumerate(items) if item.kind == "drawer"]
+    handles = [item for item in items if item.kind == "drawer_handle"]
+    for i, j in combinations(drawers, 2):
+        front, other = sorted((items[i], items[j]), key=lambda item: float(np.linalg.norm(item.position[:2])))
+        if not (_goes_on(front, other) or _is_tray(front, other)):
+            continue
+        if sum(_belongs(handle, front) or _belongs(handle, other) for handle in handles) < 2:
+            return i, j
+    return None
+
+
+def _goes_on(front: Object, other: Object) -> bool:
+    """Whether a panel lies beside a drawer's front, in its plane and at its height."""
+    out, beside = _offset(front, other)
+    aligned = other.pose.rotation[:2, 0] @ front.pose.rotation[:2, 0] > ALIGNED
+    near = abs(out) < FLUSH and beside < (front.extent[1] + other.extent[1]) / 2 + SEAM
+    return bool(aligned and near and _shared_height(front, other) > LEVEL)
+
+
+def _is_tray(front: Object, other: Object) -> bool:
+    """Whether what was measured as a panel lies where a drawer's tray is, behind its front."""
+    out, beside = _offset(front, other)
+    return -TRAY < out < 0.0 and beside < front.extent[1] / 2 and _shared_height(front, other) > LEVEL
+
+
+def _offset(front: Object, other: Object) -> tuple[float, float]:
+    """How far a panel's middle lies before a front's (negative = behind), and beside it [m]."""
+    offset = (other.position - front.position)[:2]
+    return float(offset @ front.pose.rotation[:2, 0]), abs(float(offset @ front.pose.rotation[:2, 1]))
+
+
+def _shared_height(first: Object, second: Object) -> float:
+    """Of the lower one's height, the share at which both are."""
+    shared = (first.extent[2] + second.extent[2]) / 2 - abs(first.position[2] - second.position[2])
+    return float(shared / min(first.extent[2], second.extent[2]))
+
+
+def _belongs(handle: Object, panel: Object) -> bool:
+    offset = handle.position - panel.position
+    beside, below = abs(offset[:2] @ panel.pose.rotation[:2, 1]), abs(offset[2])
+    return bool(beside < panel.extent[1] / 2 and below < panel.extent[2] / 2)
 
 
 def _panel_normal(flat: Array, facing: float = 0.0, share: float = 0.6) -> Array:

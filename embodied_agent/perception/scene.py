@@ -40,6 +40,7 @@ from embodied_agent.perception.looks import (
     robot_mask,
     visible_obstacles,
 )
+from embodied_agent.perception.panels import split_drawer
 from embodied_agent.perception.support import FLOATING, hangs, heights
 from embodied_agent.perception.tracks import (
     FORGET_AFTER,
@@ -104,6 +105,11 @@ class Scene:
         masks = parted([d.mask & ~robot for d in things], frame.rgb, points, movable)
         masks = clouds.snapped(masks, points, self.table.offset, robot)
         measured, kept = self._measure(frame, points, things, masks)
+        while pieces := split_drawer(measured):
+            first, second = (kept[k] for k in pieces)
+            masks[first] = masks[first] | masks[second]
+            del things[second], masks[second]
+            measured, kept = self._measure(frame, points, things, masks)
         handles = unnamed_handles(measured, [masks[k] for k in kept], points, robot)
         if handles:  # nothing stands on a handle, so the others need no second measurement
             shapes = [handle.mask for handle in handles]

@@ -16,7 +16,7 @@ from embodied_agent.control.obstacles import Obstacles
 from embodied_agent.control.planning import MotionPlanner
 from embodied_agent.control.safety import Supervisor
 from embodied_agent.control.spheres import BodySpheres
-from embodied_agent.control.straight import follow_poses
+from embodied_agent.control.straight import StraightPath, follow_poses
 from embodied_agent.control.trajectory import parameterize
 from embodied_agent.primitives.move import leaning, turned
 from embodied_agent.types import Array, Grasp, JointTrajectory, Motion, Pose, Result, RobotState
@@ -98,7 +98,8 @@ class Arm:
             held: What the hand carries, if anything.
             then: Straight way in the world that must be possible from there, as offsets (3,) or
                 (K, 3) [m] from that place.
-            clear: Points (N, 3) that this way must keep off; None = no matter what is there.
+            clear: Points (N, 3) that this way must keep off, hand and all; None = only the links
+                behind the hand keep off, and that from all obstacles.
         """
         return self._go(pose, obstacles, held, then, clear)
 
@@ -233,17 +234,13 @@ class Arm:
         start = self.state().positions
         for grasp in grasps[:24]:
             before = grasp.pose.translated(-back * grasp.pose.rotation[:, 2])
-            solution = self.kinematics.inverse(before, start, attempts=6, random_seed=self.seed)
-            if not solution.found:
-                reason = f"the best of {len(grasps)} grasps is {solution.reason}"
-                continue
-            if (touch := self._world.contact(solution.positions)) is not None:
-                reason = f"before the grasp {touch}"
-                continue
-            line = follow_poses(self.kinematics, solution.positions, [grasp.pose])
-            if line.complete:
-                return grasp, ""
-            reason = line.reason
+            for solution in self.kinematics.inverses(before, start, count=2, attempts=6, random_seed=self.seed):
+                if not solution.found:
+                    reason = f"the best of {len(grasps)} grasps is {solution.reason}"
+                elif (touch := self._world.contact(solution.positions)) is not None:
+                    reason = f"before the grasp {touch}"
+                elif not (reason := self._reaching(solution.positions, [grasp.pose]).reason):
+                    return grasp, ""
         return None, reason
 
     def first_placeable(
@@ -281,10 +278,14 @@ class Arm:
             if (touch := self._world.contact(solution.positions)) is not None:
                 reason = f"over the place {touch}"
                 continue
-            reason = follow_poses(self.kinematics, solution.positions, [tool]).reason
+            reason = self._reaching(solution.positions, [tool]).reason
             if not reason:
                 return "", 0.0
         return reason, 0.0
+
+    def _reaching(self, start: Array, way: Sequence[Pose]) -> StraightPath:
+        """A straight way on which the hand reaches into something, and only the links behind it keep off."""
+        return follow_poses(self.kinematics, start, way, self._world, but_hand=True)
 
     def first_turnable(self, grasps: Sequence[Grasp], angle: float, back: float) -> Grasp | None:
         """The best grasp from which the tool can turn by `angle` [rad] about world z."""
@@ -332,7 +333,9 @@ class Arm:
                 return ""
             tool = self.kinematics.forward(positions)
             way = [tool.translated(offset) for offset in np.atleast_2d(then)]
-            return follow_poses(self.kinematics, positions, way, beyond).reason
+            if beyond is not None:
+                return follow_poses(self.kinematics, positions, way, beyond).reason
+            return self._reaching(positions, way).reason
 
         tilt = UPRIGHT if self.upright and held is not None else None
         plan = self._planner.plan(start, goal, seed=self.seed, accept=accept, max_tilt=tilt)
