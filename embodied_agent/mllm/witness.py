@@ -48,17 +48,21 @@ def levelled(
 
     Args:
         words, state, objects, named: As for `attest`.
-        places: Where the things are; their lowest and highest height last [m], (N, 7).
+        places: Where the things are; their lowest and highest height above the table last [m], (N, 7).
     """
     level = words.split(" ")[0]
     if not words.endswith("drawer") or level not in ("top", "bottom") or not len(places):
         return state, objects
-    cabinet = int(named[:, CLASS_INDEX["cabinet"]].argmax())
-    if float(named[cabinet, CLASS_INDEX["cabinet"]]) < PLAIN:
-        return state, objects
-    low, high = places[cabinet, 5:7].tolist()
-    upper = places[:, 5:7].mean(1) > (low + high) / 2
-    right = (named[:, CLASS_INDEX["drawer"]] > PLAIN) & (upper == (level == "top"))
+    drawers = named[:, CLASS_INDEX["drawer"]] > PLAIN
+    heights = places[:, 5:7].mean(1)
+    if int(drawers.sum()) > 1:  # a cabinet's own lowest pixel may be its lid's edge, or the floor behind it
+        best = heights[drawers].max() if level == "top" else heights[drawers].min()
+        right = drawers & (heights == best)
+    else:
+        cabinet = int(named[:, CLASS_INDEX["cabinet"]].argmax())
+        if float(named[cabinet, CLASS_INDEX["cabinet"]]) < PLAIN:
+            return state, objects
+        right = drawers & ((heights > float(places[cabinet, 6]) / 2) == (level == "top"))
     shown = tuple(right.nonzero()[:, 0].tolist())
     if objects and bool(right[objects[0]]):
         return state, objects

@@ -82,6 +82,22 @@ def test_of_two_drawers_the_one_at_the_height_that_was_said_is_meant() -> None:
     assert levelled("bottom drawer", "ambiguous", (2, 1), both, places) == ("ambiguous", (2, 1))
 
 
+@pytest.mark.parametrize("lowest", [-0.741, 0.256])
+def test_drawers_are_told_apart_however_little_of_the_cabinet_shows(lowest: float) -> None:
+    """Its mask may be its lid alone, or reach over the table's edge to the floor."""
+    both = named(("white", "cabinet", 0.95), ("white", "drawer", 0.95), ("white", "drawer", 0.98))
+    places = torch.tensor([[0.8, 0.0, 0.1, 0.2, 0.2, lowest, 0.26], [0.7, 0, 0.2, 0, 0, 0.09, 0.25], [0.5] * 7])
+    places[2, 5:7] = torch.tensor([0.0, 0.134])
+    assert levelled("bottom drawer", "found", (2,), both, places) == ("found", (2,))
+    assert levelled("top drawer", "found", (1,), both, places) == ("found", (1,))
+    assert levelled("top drawer", "found", (2,), both, places) == ("found", (1,))
+
+
+def test_a_single_drawer_is_the_top_one_if_it_is_in_the_upper_half_whatever_the_lids_lowest_pixel() -> None:
+    places = torch.tensor([[0.8, 0.0, 0.1, 0.2, 0.2, 0.256, 0.26], [0.7, 0, 0.2, 0, 0, 0.156, 0.25]])
+    assert levelled("top drawer", "found", (1,), OPEN_CABINET, places) == ("found", (1,))
+
+
 @pytest.mark.parametrize("words", ["top cube", "drawer", "nearest drawer", "bottom"])
 def test_heights_say_nothing_of_other_descriptions(words: str) -> None:
     assert levelled(words, "found", (1,), OPEN_CABINET, PLACES) == ("found", (1,))
