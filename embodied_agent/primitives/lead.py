@@ -34,6 +34,7 @@ PRESSED_AT = (0.25, -0.25, 0.35, -0.35, 0.0)  # of a drawer's width from the mid
 PUSH_TURNS = (1.0, 0.5, 0.0)  # shares of the door's turn that the pushing hand turns too
 MOST_LAG = 0.6  # [rad] between hand and door; beyond it the fingers come near the door's face
 POSTURES = 3  # of the arm, tried for one grasp
+WORTH_PUSHING = 0.25  # share of the way; the arm may push the rest from another posture
 SEARCH = 30_000  # units of work, for a grasp or a push all of whose way can be led
 
 
@@ -119,7 +120,7 @@ def plan_lead(
 def plan_push(
     arm: Arm, panel: Object, joint: Joint, amount: float, obstacles: Array, back: float
 ) -> tuple[Push | None, str]:
-    """Where closed fingers can push a part shut all its way; or why nowhere.
+    """Where closed fingers can push a part shut, all its way or else farthest; or why nowhere.
 
     Args:
         arm: The arm, where it stands now.
@@ -131,7 +132,8 @@ def plan_push(
     """
     world = arm.collisions(Obstacles(points=obstacles, table=0.0))
     kinematics, start = arm.kinematics, arm.state().positions
-    reason = "no place to push was tried"
+    best: Push | None = None
+    reason, most = "no place to push was tried", WORTH_PUSHING
     spent = arm.allowance(SEARCH)
     slides = joint.type == "prismatic"
     for tool, run_up in (_before_drawer if slides else _beside_door)(arm, panel, joint):
@@ -149,10 +151,12 @@ def plan_push(
             for turn in ((1.0,) if slides else PUSH_TURNS) if there.complete else ():
                 poses = articulation.path(joint, tool, way, 12, turn)[1:]
                 pushed = follow_poses(kinematics, there.positions[-1], poses, world)
+                if pushed.fraction > most:
+                    most, best = pushed.fraction, Push(tool, solution.positions, turn, way * pushed.fraction)
                 if pushed.complete:
-                    return Push(tool, solution.positions, turn, way), ""
+                    return best, ""
                 reason = pushed.reason
-    return None, reason
+    return best, reason
 
 
 def _beside_door(arm: Arm, panel: Object, joint: Joint) -> Iterator[tuple[Pose, float]]:

@@ -48,7 +48,7 @@ def close(part: Object):
                 retreat(distance=0.08)
                 home()
             ensure(is_closed(target))
-        with retry(times=2):
+        with retry(times=3):
             home()
             target = locate(part)
             joint = joint_of(target)
