@@ -271,6 +271,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code. No traceback reaches a person unless asked for."""
     # Off-screen rendering is the only kind here; read when mujoco is first imported.
     os.environ.setdefault("MUJOCO_GL", "egl")
+    # Read when numpy is first imported. Its products are small here; its idle threads keep spinning and
+    # hold up the network's: perception of a frame takes a fifth longer with them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         command = typer.main.get_command(app)
         code = command.main(args=arguments, prog_name="embodied-agent", standalone_mode=False)

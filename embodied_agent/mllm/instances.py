@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from embodied_agent.mllm.vision import Dense
@@ -51,30 +52,33 @@ class Instances:
 
 def find_instances(dense: Dense, index: int, limit: int) -> Instances:
     """Group the cells of picture `index` of a batch into at most `limit` instances."""
-    probabilities = dense.classes[index].softmax(0)
-    heat = dense.centres[index].sigmoid()
-    peaks = (heat == F.max_pool2d(heat[None], 3, stride=1, padding=1)[0]) & (heat > CENTRE_THRESHOLD)
-    classes = probabilities.cpu().numpy().astype(np.float32)
-    colors = dense.colors[index].softmax(0).cpu().numpy().astype(np.float32)
+    classes = dense.classes[index].softmax(0).float().cpu().numpy()
+    colors = dense.colors[index].softmax(0).float().cpu().numpy()
     offsets = dense.offsets[index].cpu().numpy()
-    labels = classes.argmax(0)
+    labels = dense.classes[index].argmax(0).cpu().numpy()
     height, width = labels.shape
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), 0).astype(np.float32)
     votes = grid + offsets  # (2, h, w) as x, y
-    centres = _centres(peaks.cpu().numpy(), heat.cpu().numpy(), labels, votes)
+    centres = _centres(_peaks(dense.centres[index]), labels, votes)
     ids = _joined(_assign(labels, votes, centres), votes, classes, colors)
     ids, centres = _in_one_place(ids, votes, centres)
     ids, peak_of = _split_by_color(ids, colors, labels, centres)
     return _summarise(ids, peak_of, classes, colors, limit)
 
 
-def _centres(
-    peaks: NDArray[np.bool_], heat: Float, labels: NDArray[np.int64], votes: Float
-) -> NDArray[np.float32]:
-    """Rows (class, x, y, height of the peak), (n, 4)."""
-    kind, y, x = np.nonzero(peaks)
-    rows = [np.stack([kind + STUFF, x, y, heat[kind, y, x]], axis=1).astype(np.float32)]
-    with_centre = set((kind + STUFF).tolist())
+def _peaks(centres: Tensor) -> Float:
+    """Highest cells of the heatmaps (22, h, w) given as logits: rows (class, x, y, height), (n, 4)."""
+    shown = (centres.amax((1, 2)).sigmoid() > CENTRE_THRESHOLD).nonzero()[:, 0]  # few of the kinds are there
+    heat = centres[shown].sigmoid()
+    highest = heat == F.max_pool2d(heat[None], 3, stride=1, padding=1)[0] if len(shown) else heat > 1
+    kind, y, x = (highest & (heat > CENTRE_THRESHOLD)).nonzero(as_tuple=True)
+    return torch.stack([shown[kind] + STUFF, x, y, heat[kind, y, x]], dim=1).float().cpu().numpy()
+
+
+def _centres(peaks: Float, labels: NDArray[np.int64], votes: Float) -> NDArray[np.float32]:
+    """Rows (class, x, y, height of the peak), (n, 4): the peaks, and what things without one point to."""
+    rows = [peaks]
+    with_centre = set(peaks[:, 0].astype(int).tolist())
     names, counts = np.unique(labels[labels >= STUFF], return_counts=True)
     for name, count in zip(names.tolist(), counts.tolist(), strict=True):
         if name not in with_centre and count >= LOST:

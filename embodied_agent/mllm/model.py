@@ -26,7 +26,7 @@ from embodied_agent.mllm.picture import Picture, picture_from_frame
 from embodied_agent.mllm.precision import fast_precision
 from embodied_agent.mllm.recognize import recognize
 from embodied_agent.mllm.tokenizer import MENTIONS, ProgramTokenizer
-from embodied_agent.mllm.vision import Dense, stack_inputs
+from embodied_agent.mllm.vision import Dense, fold_norms, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, KINDS
 from embodied_agent.mllm.weights import load_weights
 from embodied_agent.mllm.writing import Draft, ProgramWriter
@@ -116,7 +116,9 @@ class BuiltinModel:
             WeightsError: Weights are missing, truncated, or of another version.
             MissingDependency: The sentence encoder's package is not installed.
         """
-        return BuiltinModel(*load_weights(directory))
+        network, tokenizer, facts = load_weights(directory)
+        fold_norms(network)
+        return BuiltinModel(network, tokenizer, facts)
 
     def detect(self, frame: Frame) -> list[Detection]:
         """Everything in a frame that the model has a name for, best first, and the robot last."""

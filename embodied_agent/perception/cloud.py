@@ -33,23 +33,24 @@ TABLE_POINTS = 200  # fewer sampled points do not decide where the table is
 
 
 @lru_cache(maxsize=8)
-def _rays(width: int, height: int, fx: float, fy: float, cx: float, cy: float) -> Points:
-    """Directions (H, W, 3) of the pixels in the camera, scaled to z = 1."""
+def _rays(width: int, height: int, fx: float, fy: float, cx: float, cy: float, turn: bytes) -> Points:
+    """Directions (H, W, 3) of the pixels, 1 m deep in the camera, turned by a rotation (9 float32)."""
     u, v = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    rays: Points = np.stack([(u - cx) / fx, (v - cy) / fy, np.ones_like(u)], axis=-1).astype(np.float32)
-    return rays
+    rays = np.stack([(u - cx) / fx, (v - cy) / fy, np.ones_like(u)], axis=-1).astype(np.float32)
+    turned: Points = rays @ np.frombuffer(turn, dtype=np.float32).reshape(3, 3).T
+    return turned
 
 
 def world_points(frame: Frame, rows: slice = slice(None), columns: slice = slice(None)) -> Points:
     """World points (h, w, 3) of a frame or of a window of it; nan where depth is 0."""
     camera = frame.camera
-    rays = _rays(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy)[rows, columns]
+    turn = camera.world_from_camera.rotation.astype(np.float32).tobytes()
+    rays = _rays(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy, turn)
     depth = frame.depth[rows, columns]
     depth = np.where(depth > 0, depth, np.float32(np.nan)).astype(np.float32)
-    rotation = camera.world_from_camera.rotation.astype(np.float32)
-    points = (rays * depth[..., None]).reshape(-1, 3) @ rotation.T
+    points: Points = rays[rows, columns] * depth[..., None]
     points += camera.world_from_camera.position.astype(np.float32)
-    return np.asarray(points.reshape(*depth.shape, 3), dtype=np.float32)
+    return points
 
 
 def window(mask: Mask, margin: int = 2) -> tuple[slice, slice]:

@@ -75,6 +75,21 @@ def test_the_fingers_may_touch_what_they_are_allowed_to(world: CollisionWorld, k
     assert not world.free(low)
 
 
+def test_the_links_behind_the_hand_keep_off_what_the_hand_reaches_into(
+    world: CollisionWorld, kinematics: Kinematics
+) -> None:
+    low = above(kinematics, 0.05)
+    around_the_fingers = Box("box", Pose(np.array([0.5, 0.0, 0.04])), np.array([0.06, 0.2, 0.08]))
+    world.update(Obstacles(boxes=(around_the_fingers,), table=None))
+    assert world.contact(low) is not None
+    assert world.contact(low, but_hand=True) is None
+    beside_the_wrist = Box("drawer above", Pose(np.array([0.5, 0.0, 0.3])), np.array([0.3, 0.3, 0.1]))
+    world.update(Obstacles(boxes=(around_the_fingers, beside_the_wrist), table=None))
+    touch = world.contact(low, but_hand=True)
+    assert touch is not None and touch.second == "drawer above"
+    assert "hand" not in touch.first and "finger" not in touch.first
+
+
 def test_an_open_hand_goes_round_a_thing_and_a_closed_one_does_not(
     world: CollisionWorld, kinematics: Kinematics
 ) -> None:

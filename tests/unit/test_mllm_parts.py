@@ -20,7 +20,7 @@ from embodied_agent.mllm.objects import GEOMETRY, Seen
 from embodied_agent.mllm.picture import picture_from_frame, scaled_camera
 from embodied_agent.mllm.settings import TINY, VERSION, ModelSettings
 from embodied_agent.mllm.tokenizer import SPECIAL, ProgramTokenizer, train_tokenizer
-from embodied_agent.mllm.vision import Dense, Vision, stack_inputs
+from embodied_agent.mllm.vision import Dense, Vision, fold_norms, stack_inputs
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLORS, STUFF, THINGS
 from embodied_agent.mllm.weights import load_weights, save_weights
 from embodied_agent.mllm.writing import ProgramWriter
@@ -112,6 +112,20 @@ def test_vision_gives_stride_two_and_takes_crops() -> None:
     dense = vision(stack_inputs(rgb, torch.zeros(1, 96, 128), torch.zeros(1, 96, 128)))
     assert dense.classes.shape == (1, len(CLASSES), 48, 64)
     assert dense.centres.shape[1] == len(THINGS)
+
+
+def test_norms_taken_into_convolutions_change_no_output() -> None:
+    vision = Vision(TINY)
+    inputs = torch.randn(2, 6, 96, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for _ in range(3):  # statistics that are not those of a fresh norm
+            vision(3.0 * inputs + 1.0)
+        before = vision.eval()(inputs)
+        fold_norms(vision)
+        after = vision(inputs)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in vision.modules())
+    for name, was, is_now in zip(before._fields, before, after, strict=True):
+        assert torch.allclose(was, is_now, rtol=1e-3, atol=1e-3), name
 
 
 def drawn_dense(things: list[tuple[str, str, tuple[int, int, int, int]]]) -> Dense:
