@@ -8,8 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from embodied_agent.commands import templates as t
-from embodied_agent.commands import wording
+from embodied_agent.commands import joining, wording
 from embodied_agent.commands.cast import Cast, Retry, new_cast
 from embodied_agent.commands.compound import conditional, holds, point, steps
 from embodied_agent.commands.declined import DECLINED
@@ -18,6 +17,7 @@ from embodied_agent.commands.families import FAMILIES as SIMPLE
 from embodied_agent.commands.lexicon import NUMBERS, USES
 from embodied_agent.commands.sentence import Pieces, Ref, fill, polish, refs_of, text_of
 from embodied_agent.commands.splits import SPLITS, of_split
+from embodied_agent.commands.templates import templates
 from embodied_agent.planners import goal as g
 from embodied_agent.planners.scripted import program_text
 from embodied_agent.types import Camera, Pose
@@ -192,7 +192,7 @@ class _Teller:
             template = pattern[1:]
             self.used.append(template)
         else:
-            pool = t.templates(pattern, self.cast.split)
+            pool = templates(pattern, self.cast.split)
             if imperative:
                 pool = tuple(text for text in pool if not text.startswith("~")) or pool
             template = self.rng.choice(pool)
@@ -200,7 +200,7 @@ class _Teller:
         slots = {key: self._slot(slot) for key, slot in draft.slots.items()}
         pieces = fill(template.removeprefix("~"), slots)
         for key in draft.manner:
-            pieces = self._with_manner(pieces, self._choose(t.MANNERS[key]))
+            pieces = self._with_manner(pieces, self._choose(joining.MANNERS[key]))
         return pieces, not template.startswith("~")
 
     def _with_manner(self, pieces: Pieces, words: str) -> Pieces:
@@ -222,19 +222,19 @@ class _Teller:
         pieces, imperative = self._clause(draft, imperative=False)
         question = isinstance(draft.goal, g.Refuse) and draft.goal.why in ("not_a_task", "language", "junk")
         if imperative and not question and self.rng.random() < 0.45:
-            pieces = fill(self._choose(t.WRAPPERS), {"": pieces})
+            pieces = fill(self._choose(joining.WRAPPERS), {"": pieces})
         if not question and self.rng.random() < 0.04:
-            pieces = (self._choose(t.OPENERS) + " ", *pieces)
+            pieces = (self._choose(joining.OPENERS) + " ", *pieces)
         return pieces
 
     def _steps(self) -> tuple[g.Goal, Pieces]:
         drafts = steps(self.cast)
-        pool = t.SEQUENCES_3 if len(drafts) == 3 else t.SEQUENCES_2
+        pool = joining.SEQUENCES_3 if len(drafts) == 3 else joining.SEQUENCES_2
         template = self._choose(pool)
         slots = {str(i + 1): self._clause(draft, True)[0] for i, draft in enumerate(drafts)}
         pieces = fill(template, slots)
         if self.rng.random() < 0.2 and not template[0].isdigit():
-            pieces = fill(self._choose(t.WRAPPERS), {"": pieces})
+            pieces = fill(self._choose(joining.WRAPPERS), {"": pieces})
         return g.Sequence(tuple(draft.goal for draft in drafts)), pieces
 
     def _conditional(self) -> tuple[g.Goal, Pieces, bool]:
@@ -244,7 +244,7 @@ class _Teller:
             raise Retry  # commands that come to nothing are worth a few examples only
         slots = {str(i + 1): self._clause(draft, True)[0] for i, draft in enumerate(drafts)}
         slots["if"] = self._condition(condition)
-        pieces = fill(self._choose(t.CONDITIONS_ELSE if len(drafts) == 2 else t.CONDITIONS), slots)
+        pieces = fill(self._choose(joining.CONDITIONS_ELSE if len(drafts) == 2 else joining.CONDITIONS), slots)
         otherwise = drafts[1].goal if len(drafts) == 2 else None
         return g.Conditional(condition, drafts[0].goal, otherwise), pieces, branch
 
@@ -266,7 +266,7 @@ class _Teller:
             form = rng.choice(("{x} is %s", "{x} is %s", "{x} is still %s")) % rng.choice(words)
             return fill(form, {"x": self._slot(condition.part)})
         sides = {"left_of": "left", "right_of": "right", "in_front_of": "front", "behind": "behind"}
-        word = wording.pick(rng, t.SIDES[sides[condition.test]])
+        word = wording.pick(rng, joining.SIDES[sides[condition.test]])
         slots = {"x": self._slot(condition.first), "y": self._slot(condition.second)}
         return fill(f"{{x}} {rng.choice(('is', 'stands'))} {word} {{y}}", slots)
 

@@ -6,9 +6,9 @@ import math
 
 from embodied_agent.commands.cast import CARRIED, Cast, Retry, fits, sized
 from embodied_agent.commands.draft import Draft, Family, Said, manner_of
+from embodied_agent.commands.joining import DIRECTIONS, SIDES
 from embodied_agent.commands.parts import PARTS
 from embodied_agent.commands.splits import colors_for
-from embodied_agent.commands.templates import DIRECTIONS, SIDES
 from embodied_agent.planners import goal as g
 from sim.descriptions import Description, Thing, gap
 from sim.dimensions import FRUITS

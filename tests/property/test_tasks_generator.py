@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 import embodied_agent.skills as folder
 from embodied_agent.benchmark.suites import FAMILIES, episode, grade
-from embodied_agent.commands import templates as t
+from embodied_agent.commands import joining
 from embodied_agent.commands.draw import FAMILY_NAMES, Example, generate
 from embodied_agent.commands.effect import effect_of
 from embodied_agent.commands.lexicon import USES
 from embodied_agent.commands.splits import SPLITS, expand_all, of_split, pairs
+from embodied_agent.commands.templates import PATTERNS
 from embodied_agent.planners.goal import Ask, descriptions_in
 from embodied_agent.planners.scripted import program_text
 from embodied_agent.primitives.registry import primitives
@@ -122,9 +123,16 @@ def test_splits_share_no_template() -> None:
 
 
 def test_every_pool_is_divided_without_overlap_and_leaves_no_split_empty() -> None:
-    pools = [expand_all(patterns) for patterns in t.PATTERNS.values()]
-    pools += [t.WRAPPERS, t.SEQUENCES_2, t.SEQUENCES_3, t.CONDITIONS, t.CONDITIONS_ELSE, t.OPENERS]
-    pools += [*t.MANNERS.values(), *USES.values()]
+    pools = [expand_all(patterns) for patterns in PATTERNS.values()]
+    pools += [
+        joining.WRAPPERS,
+        joining.SEQUENCES_2,
+        joining.SEQUENCES_3,
+        joining.CONDITIONS,
+        joining.CONDITIONS_ELSE,
+        joining.OPENERS,
+    ]
+    pools += [*joining.MANNERS.values(), *USES.values()]
     for pool in pools:
         parts = [of_split(pool, split) for split in SPLITS]
         assert sum(map(len, parts)) == len(pool) == len(set().union(*parts))
