@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from embodied_agent.errors import BadInput
-from sim.dimensions import COLORS, CONTAINERS, FRUITS, KINDS, SIZES
+from sim.dimensions import COLORS, CONTAINERS, DIMENSIONS, FRUITS, KINDS, SIZES
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "object": KINDS,
@@ -224,8 +224,10 @@ def _ranked(ordinal: str, fitting: list[Thing]) -> list[Thing]:
 
 
 def _length(thing: Thing) -> float:
-    """Edge of the cube of the same volume [m]."""
-    return float((thing.extent[0] * thing.extent[1] * thing.extent[2]) ** (1 / 3))
+    """Edge of the cube of the same volume [m], whatever the yaw: a box around a thing grows as that turns."""
+    known = DIMENSIONS.get((thing.kind, thing.size))
+    x, y, z = thing.extent if known is None else (2 * known.half[0], 2 * known.half[1], known.height)
+    return float((x * y * z) ** (1 / 3))
 
 
 def ambiguous(description: Description, things: Iterable[Thing]) -> bool:

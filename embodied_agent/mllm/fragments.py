@@ -1,13 +1,15 @@
 """Two solid things of one name in one place are one thing.
 
 The top of a dark cube differs from its sides more than one cube from another, and at times each
-counts as a cube. In space they cannot be two.
+counts as a cube. In space they cannot be two: one is where the other is, or both together are as
+wide as they are high, as a single cube is.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,9 @@ SOLID = ("cube", "cylinder", "ball", "can", "bottle", "banana", "apple", "lemon"
 SHARE = 0.5  # of the smaller one's footprint that is within the other's
 HIGHER = 0.01  # [m] that one reaches beyond the other; a thing on top of another reaches further
 FEWEST = 6  # measured cells
+CUBIC = 1.3  # times an edge, another edge of the same cube, as measured
+LEAK = 0.25  # of its height: lower cells of a mask may lie on the table behind it
+BESIDE = 0.01  # [m] between two parts of a cube
 
 
 def join_fragments(picture: Picture, instances: Instances) -> Instances:
@@ -28,11 +33,15 @@ def join_fragments(picture: Picture, instances: Instances) -> Instances:
         picture: Where their cells are in the world.
         instances: Named.
     """
-    boxes = [_box(picture.points[(instances.ids == k) & picture.measured]) for k in range(len(instances))]
+    clouds = [picture.points[(instances.ids == k) & picture.measured] for k in range(len(instances))]
+    boxes = [_box(cloud) for cloud in clouds]
     whole_of: dict[int, int] = {}
     for part in range(len(instances)):
         others = [k for k in range(len(instances)) if k not in whole_of and _alike(instances, part, k)]
         whole = next((k for k in others if _within(boxes[part], boxes[k])), None)
+        if whole is None and CLASSES[int(instances.classes[part].argmax())] == "cube":
+            near = (k for k in others if len(clouds[k]) >= len(clouds[part]) and _near(boxes[part], boxes[k]))
+            whole = next((k for k in near if _is_cubic(np.concatenate([clouds[part], clouds[k]]))), None)
         if whole is not None:
             whole_of[part] = whole
     if not whole_of:
@@ -64,3 +73,23 @@ def _within(part: NDArray[np.float32] | None, whole: NDArray[np.float32] | None)
     shared = np.minimum(part[1], whole[1]) - np.maximum(part[0], whole[0])
     within = float(np.prod(np.maximum(shared[:2], 0))) > SHARE * area
     return larger >= area and within and part[1, 2] < whole[1, 2] + HIGHER and part[0, 2] > whole[0, 2] - HIGHER
+
+
+def _near(one: NDArray[np.float32] | None, other: NDArray[np.float32] | None) -> bool:
+    """Whether two boxes touch or overlap."""
+    if one is None or other is None:
+        return False
+    return bool((np.minimum(one[1], other[1]) - np.maximum(one[0], other[0]) > -BESIDE).all())
+
+
+def _is_cubic(points: NDArray[np.float32]) -> bool:
+    """Whether points (n, 3) of a surface span a cube that stands on a face, at any yaw."""
+    low, high = np.percentile(points[:, 2], (2, 98))
+    upper = points[points[:, 2] > low + LEAK * (high - low)][:, :2]
+    if len(upper) < FEWEST:
+        return False
+    least, most = np.percentile(upper, (2, 98), axis=0)
+    inner = upper[((upper >= least) & (upper <= most)).all(axis=1)]
+    narrow, wide = sorted(cv2.minAreaRect(inner.astype(np.float32))[1])
+    height = float(high - low)
+    return bool(wide <= CUBIC * narrow and height <= CUBIC * wide and wide <= CUBIC * height)

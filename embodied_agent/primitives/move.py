@@ -13,6 +13,7 @@ from embodied_agent.types import Array, Grasp, Object, Pose, Result
 
 PREGRASP = 0.10  # [m] back from a grasp along its approach axis
 CLEARANCE = 0.10  # [m] above a placement before the straight way down
+REACHING = 0.15  # [m/s] among things: a finger that meets one too many is felt before it is a safety stop
 SLOW_WAY = 0.025  # [m] last part of a way down, led slowly: contact is soft
 EARLY = 0.025  # [m] above a place: what is touched there is not what the thing should stand on
 WRIST = "wrist"  # name of the camera on the hand
@@ -100,7 +101,7 @@ def reach(context: Context, grasp: Grasp) -> Result:
     """
     arm, goal = context.arm, grasp.pose
     if context.intended is None or context.intended[0].kind not in FURNITURE:
-        return arm.move_straight(goal, speed=0.25, max_force=_force(context))
+        return arm.move_straight(goal, speed=REACHING, max_force=_force(context))
     last = -SLOW_WAY * goal.rotation[:, 2]
     near = arm.move_straight(goal.translated(last), speed=0.25, max_force=_force(context))
     if not near.ok:

@@ -22,7 +22,7 @@ SHOVE = 70.0  # [N] at the tool while a thing is pushed; the first touch jolts
 TOUCH = 3.0  # [N] at the tool that tells that the fingers stand against a thing
 RUN_UP = 0.03  # [m] between the fingers and a thing before they push it
 LEAD = 0.1  # [rad] that a pushing hand leans more than its palm needs
-SHORT, LONG, ASIDE = 0.5, 0.06, 0.05  # share of the way; [m] beyond it; [m] off it
+OFF, AT_LEAST = 0.3, 0.02  # share of the way, or [m] if that is more, by which a push may miss it
 
 DIRECTIONS: dict[str, Array] = {
     "left": np.array([0.0, 1.0, 0.0]),
@@ -95,14 +95,14 @@ def is_displaced(
     step = newest.position - object.position
     along = float(step @ way)
     aside = float(np.linalg.norm((step - along * way)[:2]))
-    value = SHORT * distance <= along <= distance + LONG and aside <= ASIDE
+    off = max(OFF * distance, AT_LEAST)
     return Result(
-        value=value,
+        value=abs(along - distance) <= off and aside <= off,
         evidence={
             "moved_along": round(along, 4),
             "asked": distance,
             "moved_aside": round(aside, 4),
-            "largest_aside": ASIDE,
+            "tolerance": round(off, 4),
         },
     )
 

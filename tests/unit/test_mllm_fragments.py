@@ -71,3 +71,27 @@ def test_another_name_or_place_is_another_thing(other: tuple[str, str, Box]) -> 
 
 def test_what_is_hollow_may_hold_its_like() -> None:
     assert names(("red", "bowl", TOP), ("red", "bowl", CUBE)) == [30, 30]
+
+
+BACK: Box = ((0.33, 0.0, 0.02), (0.36, 0.06, 0.06))
+FRONT: Box = ((0.30, 0.0, 0.0), (0.33, 0.06, 0.06))
+
+
+def test_two_halves_of_a_cube_are_one_cube() -> None:
+    assert names(("black", "cube", FRONT), ("black", "cube", BACK)) == [60]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("black", "cube", moved(CUBE, 0.062)),  # beside it, touching
+        ("black", "cube", moved(BACK, 0.04)),  # together longer than high
+        ("black", "cylinder", BACK),
+    ],
+)
+def test_cubes_that_stand_side_by_side_stay_two(other: tuple[str, str, Box]) -> None:
+    assert names(("black", "cube", FRONT), other) == [30, 30]
+
+
+def test_only_of_cubes_it_is_known_that_they_are_as_wide_as_high() -> None:
+    assert names(("black", "can", FRONT), ("black", "can", BACK)) == [30, 30]
