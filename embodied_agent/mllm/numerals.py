@@ -14,6 +14,8 @@ _WORDS = {word: float(number) for number, word in enumerate(
     ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 )}  # fmt: skip
 _SAID = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?|\.\d+)(?!\d|\.\d|\s?(?:st|nd|rd|th)\b)|\b([a-z]+)\b")
+_PERCENT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?(?:%|percent\b|per cent\b)")
+_SHARE = re.compile(r"\bto=(\d+(?:\.\d+)?)")
 _NEAR = 1e-3
 
 
@@ -54,6 +56,10 @@ def unsaid_numbers(program: str, command: str) -> Iterator[tuple[int, str]]:
 
     A command without any number says nothing against one: "halfway", "a quarter turn".
     """
+    shares = [float(match[1]) / 100 for match in _PERCENT.finditer(command.lower())]
+    for match in _SHARE.finditer(program) if shares else ():  # others are words: "two thirds", "a crack"
+        if not any(abs(float(match[1]) - share) < _NEAR for share in shares):
+            yield match.end(), f"nobody said {match[1]}"
     said = numbers_in(command)
     for pattern, readings in _ASKED:
         for match in pattern.finditer(program) if said else ():
