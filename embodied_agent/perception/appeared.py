@@ -57,10 +57,10 @@ def missed(
         if item.id in seen or item.kind in FIXED:
             continue
         shown = None
-        if camera in track.before:
-            shown = appeared(item, track.before[camera], now, others)
-        if shown is None and track.before is not before:
+        if track.before is not before:  # what it shows still is surer than what is new since it was taken
             shown = stayed(item.id, before[camera], now)
+        if shown is None and camera in track.before:
+            shown = appeared(item, track.before[camera], now, others)
         if shown is not None:
             found.append(Detection(shown, item.kind, item.color, COMPARED))
             others = others | shown

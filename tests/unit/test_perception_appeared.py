@@ -132,3 +132,24 @@ def test_what_was_moved_away_did_not_stay() -> None:
     world.put((0.3, -0.3, 0.02), lambda found: [], moved(CUBE, position=(0.3, -0.3, 0.02)))
     base = world.scene.get(world.other.id)
     assert base is not None and base.stamp < world.stamp and not world.scene.is_visible(base.id)
+
+
+def test_two_things_that_are_missed_side_by_side_keep_their_own_places() -> None:
+    """What came last, and shows more of itself, is not taken for what lay there before."""
+    small = Solid("cylinder", "cylinder", (0.036, 0.036, 0.03), (0.35, 0.0, 0.015), 0.0, "red")
+    in_bin, beside = moved(small, position=(0.485, -0.15, 0.021)), (0.53, -0.15, 0.026)
+    grounder = Forgetful()
+    scene = Scene(grounder)
+    scene.look(grounder.tell(render((CUBE, small, BIN), stamp=1.0)))
+    cube, other = (next(o for o in scene.objects if o.kind == kind) for kind in ("cube", "cylinder"))
+    scene.taken(other.id)
+    scene.carried(other.id, Pose(np.array(in_bin.position)))
+    scene.look(grounder.tell(render((CUBE, in_bin, BIN), stamp=2.0)))  # this time it is seen
+    scene.taken(cube.id)
+    scene.carried(cube.id, Pose(np.array(beside)))
+    grounder.misread = without_red
+    scene.look(grounder.tell(render((moved(CUBE, position=beside), in_bin, BIN), stamp=3.0)))
+    for id, place in ((other.id, in_bin.position), (cube.id, beside)):
+        item = scene.get(id)
+        assert item is not None and item.stamp == 3.0 and scene.is_visible(id)
+        assert np.linalg.norm(item.position[:2] - place[:2]) < 0.015
