@@ -1,5 +1,7 @@
 """Canonical descriptions: wording, reading, and what they mean in a known scene."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +81,15 @@ def test_a_singular_description_of_several_things_is_ambiguous() -> None:
     assert ambiguous(parse_canonical("cube"), THINGS)
     assert not ambiguous(parse_canonical("cubes"), THINGS)
     assert not ambiguous(parse_canonical("lemon"), THINGS)
+
+
+def test_a_turned_cube_is_no_larger_than_its_twin() -> None:
+    """Turned by 45 degrees, the upright box around a cube is twice as large."""
+    straight, turned = thing("red cube", 0.4, 0.1), thing("blue cube", 0.4, -0.1)
+    turned = replace(turned, extent=(0.057, 0.057, 0.04))
+    assert len(resolve(parse_canonical("largest cube"), (straight, turned))) == 2
+    larger = thing("green cube", 0.6, 0.0, size="large")
+    assert [item.id for item in resolve(parse_canonical("largest cube"), (turned, larger))] == ["green cube"]
 
 
 def test_two_equally_large_things_leave_the_largest_open() -> None:
