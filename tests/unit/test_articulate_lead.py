@@ -8,10 +8,10 @@ import pytest
 from embodied_agent.control.safety import Supervisor
 from embodied_agent.perception import articulation
 from embodied_agent.primitives.arm import Arm
-from embodied_agent.primitives.lead import lead, plan_lead
+from embodied_agent.primitives.lead import WORTH_PUSHING, lead, plan_lead, plan_push
 from embodied_agent.robots.description import load_robot
 from embodied_agent.robots.fake import FakeBackend
-from embodied_agent.types import Array, Grasp, Joint, Pose
+from embodied_agent.types import Array, Grasp, Joint, Object, Pose
 
 HINGE = Joint("revolute", np.array([0.68, -0.15, 0.14]), np.array([0.0, 0.0, 1.0]), 1.9, 0.5)
 NOTHING = np.zeros((0, 3))
@@ -79,3 +79,29 @@ def test_the_hand_follows_the_arc_of_a_door(arm: Arm) -> None:
     radii = [articulation.radius(HINGE, pose.position) for pose in led.value]
     assert np.ptp(radii) < 0.003
     assert articulation.travel_between(HINGE, start, arm.tool_pose().position) == pytest.approx(1.2, abs=0.02)
+
+
+SLIDE = Joint("prismatic", np.array([0.45, 0.0, 0.2]), np.array([-1.0, 0.0, 0.0]), 0.2, 0.8)
+
+
+def drawer_front() -> Object:
+    pose = Pose.from_matrix(np.diag([-1.0, -1.0, 1.0])).translated(SLIDE.origin)
+    return Object("d", "drawer", "drawer", "", pose, np.array([0.014, 0.24, 0.1]), NOTHING, 1.0, 0.0)
+
+
+def wall(x: float) -> Array:
+    """Points of a wall across the way at `x` [m], above the drawer, where the wrist passes."""
+    grid = np.stack(np.meshgrid([x], np.arange(-0.3, 0.3, 0.01), np.arange(0.0, 0.5, 0.01)), -1)
+    return grid.reshape(-1, 3)
+
+
+def test_a_drawer_is_pushed_all_the_way_where_nothing_stands_in_it(arm: Arm) -> None:
+    plan, reason = plan_push(arm, drawer_front(), SLIDE, -0.15, NOTHING, 0.05)
+    assert plan is not None, reason
+    assert plan.amount == pytest.approx(-0.18)  # with the run-up
+
+
+def test_it_is_pushed_as_far_as_the_arm_can_and_no_farther(arm: Arm) -> None:
+    plan, reason = plan_push(arm, drawer_front(), SLIDE, -0.15, wall(0.53), 0.05)
+    assert plan is not None and reason
+    assert -0.18 < plan.amount < -0.18 * WORTH_PUSHING
