@@ -25,6 +25,9 @@ from embodied_agent.mllm.witness import PLAIN, attest, levelled
 LONGEST_PHRASE = 32
 UNHEARD_OF = -10.0  # log-probability below which nothing is a phrase here, whatever it says by itself
 MEMBER_THRESHOLD = 0.5
+ODDS = 2.5  # log of how much likelier a person speaks of what is there than of what is not
+ALTERNATIVES = 2  # readings of a phrase that are tried then
+SURE_THERE = 0.6  # confidence
 
 
 @dataclass(frozen=True)
@@ -181,22 +184,21 @@ class Writer:
         tokens, states = self.phrase(hidden)
         return self.follow(self.tokenizer.decode(tokens), states[-1])
 
-    def ground_all(self, opening: int, told: Sequence[str | None] = ()) -> tuple[list[Link], Tensor]:
+    def ground_all(self, opening: int, told: Sequence[Link | None] = ()) -> tuple[list[Link], Tensor]:
         """Ground every phrase of a command; the links, and the hidden state after `<program>`.
 
         Args:
             opening: `<start>` or `<again>`.
             told: The phrases of the command in their order, as each reads by itself; None = it is to be
-                read in its context. One that cannot be meant in its context is passed over. What the
-                words leave out may follow.
+                read in its context, and so is one that cannot be meant there. What the words leave out
+                may follow.
         """
         tokenizer = self.tokenizer
         hidden = self.read([opening])
         links: list[Link] = []
-        for words in told:
-            again = words is not None and words in [link.words for link in links]
-            if not again and len(links) < MENTIONS:
-                hidden = self._ground_next(words, links, hidden)
+        for alone in told:
+            if len(links) < MENTIONS and (alone is None or alone.words not in [link.words for link in links]):
+                hidden = self._ground_next(alone, links, hidden)
         while len(links) < MENTIONS:
             scores = self.scores(hidden)
             if scores[tokenizer.program] >= scores[tokenizer.ground]:
@@ -210,27 +212,69 @@ class Writer:
         likely = self._network.decoder.logits(torch.stack(list(states))).float().log_softmax(-1)
         self.score += float(likely[range(len(tokens)), tokens].sum())
 
-    def _ground_next(self, words: str | None, links: list[Link], hidden: Tensor) -> Tensor:
+    def _ground_next(self, alone: Link | None, links: list[Link], hidden: Tensor) -> Tensor:
         """Write one phrase, point from it, and read what it points at; the hidden state after that."""
-        tokenizer = self.tokenizer
+        tokenizer, others = self.tokenizer, [link.words for link in links]
         begun, score = self.length, self.score
-        opened = self.read([tokenizer.ground])
-        told = words is not None
-        if words is None:
+        opened, unheard_of = self.read([tokenizer.ground]), False
+        if alone is not None:
+            words, tokens = alone.words, tokenizer.encode(alone.words)
+            states = [opened, *self.read_all([*tokens, tokenizer.link])]
+            self._judge([hidden, *states[:-1]], [tokenizer.ground, *tokens, tokenizer.link])
+            unheard_of = self.score < score + UNHEARD_OF
+        if alone is None or unheard_of:
+            self.forget(begun + 1)
+            self.score = score
             tokens, states = self.phrase(opened)
             words = tokenizer.decode(tokens)
-        else:
-            tokens = tokenizer.encode(words)
-            states = [opened, *self.read_all([*tokens, tokenizer.link])]
-        self._judge([hidden, *states[:-1]], [tokenizer.ground, *tokens, tokenizer.link])
-        if told and self.score < score + UNHEARD_OF:
+            self._judge([hidden, *states[:-1]], [tokenizer.ground, *tokens, tokenizer.link])
+        if unheard_of and words in others:  # nothing was meant there
             self.forget(begun)
             self.score = score
             return hidden
         link = self.follow(words, states[-1])
+        if link.state == "absent" and alone is not None and alone.state != "absent" and words == alone.words:
+            link = alone  # by itself it was understood
+        elif link.state == "absent":
+            link = self._sounding_alike(begun + 1, tokens, states, link, others)
         self.score += math.log(max(link.confidence, 1e-9))
         links.append(link)
         return self.read([tokenizer.found + STATES.index(f"<{link.state}>")], link.pointed)
+
+    def _sounding_alike(
+        self, begun: int, tokens: list[int], states: Sequence[Tensor], absent: Link, others: Sequence[str]
+    ) -> Link:
+        """What a phrase that means nothing here may mean as well, if that is here; else itself.
+
+        Rare words are read in two minds ("ebony wooden block"). That a person speaks of what is there is the
+        likelier, by `ODDS`.
+
+        Args:
+            begun: Length before the phrase.
+            tokens, states: Of the phrase, as `phrase` gives them.
+            absent: What it was taken to mean.
+            others: Phrases that are grounded already.
+        """
+        doubts = []
+        for k, (token, state) in enumerate(zip(tokens, states, strict=False)):
+            scores = self.scores(state)
+            chosen, scores[token] = scores[token], -np.inf
+            scores[: len(SPECIAL)] = -np.inf
+            other = int(scores.argmax())
+            doubts.append((float(chosen - scores[other]), k, other))
+        for doubt, k, other in sorted(doubts)[:ALTERNATIVES]:
+            if doubt > ODDS:
+                break
+            self.forget(begun + k)
+            rest, after = self.phrase(self.read([other]))
+            words = self.tokenizer.decode([*tokens[:k], other, *rest])
+            link = self.follow(words, after[-1])
+            as_much = len(words.split()) >= len(absent.words.split())
+            if as_much and link.state != absent.state and link.confidence > SURE_THERE and words not in others:
+                return link
+        self.forget(begun)
+        self.read_all([*tokens, self.tokenizer.link])
+        return absent
 
     def forget(self, length: int) -> None:
         """Go back to when so many tokens had been read."""

@@ -209,7 +209,7 @@ class BuiltinModel:
         return question_about(faults) if faults else best.draft.text, best.links, timings
 
     def _attempt(
-        self, memory: Memory, opening: int, told: Sequence[str | None], matcher: Any | None, said: str
+        self, memory: Memory, opening: int, told: Sequence[Link | None], matcher: Any | None, said: str
     ) -> _Attempt:
         """Ground a command's phrases, some of them told, and write its program."""
         start = time.perf_counter()
@@ -226,7 +226,7 @@ class BuiltinModel:
             memory = self.fuse(phrase, seen, clicked)
             return Writer(self.network, self.tokenizer, memory).ground(self.tokenizer.find)
 
-    def _phrases(self, text: str, memory: Memory, seen: Seen, clicked: Float) -> list[str | None]:
+    def _phrases(self, text: str, memory: Memory, seen: Seen, clicked: Float) -> list[Link | None]:
         """What the phrases of a command mean, each read by itself; None for one that needs the others."""
         text = " ".join(text.split())
         spoken = phrases_of(self.network.phrases(memory.words)[0], self._words.places(text))[:MENTIONS]
@@ -235,9 +235,7 @@ class BuiltinModel:
             return [None] * len(spoken)
         together = self._fuse(alone, seen, clicked)
         opening = self.tokenizer.find
-        told = [
-            Writer(self.network, self.tokenizer, together.row(k)).ground(opening).words for k in range(len(alone))
-        ]
+        told = [Writer(self.network, self.tokenizer, together.row(k)).ground(opening) for k in range(len(alone))]
         return [told.pop(0) if item.alone else None for item in spoken]
 
     def _look(self, frame: Frame) -> Looked:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.nn.functional import one_hot
 
 from embodied_agent.commands.draw import generate
-from embodied_agent.mllm.decode import Grammar, Writer
+from embodied_agent.mllm.decode import Grammar, Link, Writer
 from embodied_agent.mllm.language import WordReader
 from embodied_agent.mllm.mentions import fitting, place_of
 from embodied_agent.mllm.network import EmbodiedNetwork, stack_scenes
@@ -139,27 +141,73 @@ def credulous(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("embodied_agent.mllm.decode.UNHEARD_OF", -float("inf"))
 
 
+def by_itself(words: str, state: str = "absent", objects: tuple[int, ...] = ()) -> Link:
+    """What a phrase was taken to mean without the others."""
+    return Link(words, state, objects, 0.9, torch.zeros(TINY.width), torch.zeros(TINY.width))
+
+
 @pytest.mark.usefixtures("credulous")
 def test_what_each_phrase_says_by_itself_is_what_is_grounded(
     network: EmbodiedNetwork, tokenizer: ProgramTokenizer
 ) -> None:
     writer = Writer(network, tokenizer, _memory(network))
     with torch.inference_mode():
-        links, _ = writer.ground_all(tokenizer.start, ["red cube", "mug", "red cube"])
+        links, _ = writer.ground_all(
+            tokenizer.start, [by_itself(words) for words in ("red cube", "mug", "red cube")]
+        )
     assert [link.words for link in links[:2]] == ["red cube", "mug"]
     assert "red cube" not in [link.words for link in links[2:]]
 
 
-def test_a_phrase_that_cannot_be_meant_here_is_passed_over(
+def test_a_phrase_that_cannot_be_meant_here_is_read_in_its_context(
     network: EmbodiedNetwork, tokenizer: ProgramTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("embodied_agent.mllm.decode.UNHEARD_OF", 0.0)
     told, untold = (Writer(network, tokenizer, _memory(network)) for _ in range(2))
     with torch.inference_mode():
-        links, _ = told.ground_all(tokenizer.start, ["red cube"])
-        others, _ = untold.ground_all(tokenizer.start)
+        links, _ = told.ground_all(tokenizer.start, [by_itself("red cube")])
+        others, _ = untold.ground_all(tokenizer.start, [None])
     assert [link.words for link in links] == [link.words for link in others]
     assert told.score == pytest.approx(untold.score, abs=1e-3)
+
+
+def _there(*words: str) -> Callable[[Writer, str, Tensor], Link]:
+    """Pointing in a scene that holds what these words mean, and nothing else."""
+    return lambda writer, said, hidden: by_itself(said, *(("found", (0,)) if said in words else ("absent", ())))
+
+
+@pytest.mark.usefixtures("credulous")
+def test_what_is_understood_by_itself_is_not_lost_among_the_others(
+    network: EmbodiedNetwork, tokenizer: ProgramTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Writer, "follow", _there())
+    alone = by_itself("red cube", "found", (1,))
+    with torch.inference_mode():
+        links, _ = Writer(network, tokenizer, _memory(network)).ground_all(tokenizer.start, [alone])
+    assert links[0] is alone
+
+
+@pytest.mark.usefixtures("credulous")
+@pytest.mark.parametrize(("odds", "state"), [(float("inf"), "found"), (-float("inf"), "absent")])
+def test_a_doubtful_word_is_taken_for_what_is_there_unless_the_doubt_is_small(
+    odds: float, state: str, network: EmbodiedNetwork, tokenizer: ProgramTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embodied_agent.mllm.decode.ODDS", odds)
+    monkeypatch.setattr("embodied_agent.mllm.decode.ALTERNATIVES", 9)
+    said: list[str] = []
+
+    def follow(writer: Writer, words: str, hidden: Tensor) -> Link:
+        said.append(words)
+        there = words != "red cube" and len(words.split()) >= 2
+        return by_itself(words, "found", (0,)) if there else by_itself(words)
+
+    monkeypatch.setattr(Writer, "follow", follow)
+    writer = Writer(network, tokenizer, _memory(network))
+    with torch.inference_mode():
+        links, _ = writer.ground_all(tokenizer.start, [by_itself("red cube")])
+    assert said[0] == "red cube"
+    assert links[0].state == state
+    assert (links[0].words == "red cube") == (state == "absent")
 
 
 @pytest.mark.usefixtures("credulous")
@@ -169,7 +217,7 @@ def test_a_program_under_a_grammar_mentions_only_what_the_grammar_allows(
     lark = 'start: "find(\\"" ("mug" | "red cube") "\\")\\n"\n'
     writer = Writer(network, tokenizer, _memory(network))
     with torch.inference_mode():
-        links, hidden = writer.ground_all(tokenizer.start, ["red cube", "blue bowl"])
+        links, hidden = writer.ground_all(tokenizer.start, [by_itself("red cube"), by_itself("blue bowl")])
         text = ProgramWriter(writer, hidden, Grammar(tokenizer, TINY.vocabulary).matcher(lark), links).write().text
     assert text in ('find("mug")\n', 'find("red cube")\n')
 
