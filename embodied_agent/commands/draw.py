@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,7 +16,7 @@ from embodied_agent.commands.declined import DECLINED
 from embodied_agent.commands.draft import Clicked, Draft, Said, Slot
 from embodied_agent.commands.families import FAMILIES as SIMPLE
 from embodied_agent.commands.lexicon import NUMBERS, USES
-from embodied_agent.commands.sentence import Pieces, Ref, fill, polish, refs_of, text_of
+from embodied_agent.commands.sentence import Pieces, Ref, fill, owners, polish, refs_of, spans_of, text_of
 from embodied_agent.commands.splits import SPLITS, of_split
 from embodied_agent.commands.templates import templates
 from embodied_agent.planners import goal as g
@@ -91,6 +92,8 @@ class Example:
         templates: Every template and fixed phrase that the sentence is made of.
         branch: Of a conditional: whether its condition holds at the start; else None.
         clicked: What `points` show, by truth.
+        clauses: Of a conditional: its condition ("if"), what to do then ("1") and otherwise ("2"), each as
+            first character and the one after the last.
     """
 
     scene: Scene
@@ -106,6 +109,7 @@ class Example:
     templates: tuple[str, ...]
     branch: bool | None = None
     clicked: tuple[Clicked, ...] = ()
+    clauses: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def generate(seed: int, split: str, family: str | None = None) -> Example:
@@ -140,6 +144,7 @@ class _Teller:
         self.cast = cast
         self.rng = cast.rng
         self.used: list[str] = []
+        self.owned: tuple[str, ...] = ()  # of each piece of a conditional, the clause that it belongs to
 
     def example(self, family: str, seed: int) -> Example:
         branch = None
@@ -170,6 +175,7 @@ class _Teller:
             tuple(self.used),
             branch,
             points,
+            spans_of(pieces, self.owned),
         )
 
     def _draft(self, family: str) -> Draft:
@@ -244,7 +250,8 @@ class _Teller:
             raise Retry  # commands that come to nothing are worth a few examples only
         slots = {str(i + 1): self._clause(draft, True)[0] for i, draft in enumerate(drafts)}
         slots["if"] = self._condition(condition)
-        pieces = fill(self._choose(joining.CONDITIONS_ELSE if len(drafts) == 2 else joining.CONDITIONS), slots)
+        template = self._choose(joining.CONDITIONS_ELSE if len(drafts) == 2 else joining.CONDITIONS)
+        pieces, self.owned = fill(template, slots), owners(template, slots)
         otherwise = drafts[1].goal if len(drafts) == 2 else None
         return g.Conditional(condition, drafts[0].goal, otherwise), pieces, branch
 

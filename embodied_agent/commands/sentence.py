@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 TYPO = 0.12  # share of commands with one or two slips of the keyboard
@@ -40,6 +40,26 @@ def fill(template: str, slots: Mapping[str, Pieces]) -> Pieces:
         elif part:
             pieces.append(part)
     return tuple(pieces)
+
+
+def owners(template: str, slots: Mapping[str, Pieces]) -> tuple[str, ...]:
+    """Which slot each piece that `fill` gives comes from; "" = the template itself."""
+    parts = enumerate(re.split(r"\{(\w*)\}", template))
+    return tuple(
+        name for k, part in parts for name in ((part,) * len(slots[part]) if k % 2 else ("",) if part else ())
+    )
+
+
+def spans_of(pieces: Pieces, owned: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """First character of each owner's words in the text, and the one after its last."""
+    spans: dict[str, tuple[int, int]] = {}
+    place = 0
+    for piece, owner in zip(pieces, owned, strict=False):  # a final mark has no owner
+        end = place + len(text_of((piece,)))
+        if owner:
+            spans[owner] = (spans.get(owner, (place, end))[0], end)
+        place = end
+    return spans
 
 
 def text_of(pieces: Pieces) -> str:

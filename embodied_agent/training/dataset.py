@@ -235,6 +235,7 @@ def example_record(example: Example) -> dict[str, Any]:
         "repair": "" if declined else program_text(example.goal, repair=True),
         "phrases": [[text, ids, state] for text, (ids, state) in told.items()],
         "spans": _spans(example, list(told)),
+        "clauses": {name: list(span) for name, span in example.clauses.items()},
         "points": [list(point) for point in example.points],
         "family": example.family,
         "kind": example.kind,
