@@ -165,7 +165,9 @@ def test_pip_puts_every_program_on_the_path(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     (made,) = tmp_path.glob("*.whl")
     # Into a venv of its own: pip would first uninstall the one that these tests run on.
-    target, clean = tmp_path / "venv", {k: v for k, v in os.environ.items() if k not in WHEEL_VARIABLES}
+    # With a PYTHONPATH to a checkout pip would take the package for installed.
+    left_out = (*WHEEL_VARIABLES, "PYTHONPATH")
+    target, clean = tmp_path / "venv", {k: v for k, v in os.environ.items() if k not in left_out}
     for command in (
         [sys.executable, "-m", "venv", str(target)],
         [str(target / "bin/python"), "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(made)],
