@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 TYPO = 0.12  # share of commands with one or two slips of the keyboard
@@ -33,21 +33,21 @@ Pieces = tuple[Piece, ...]
 
 def fill(template: str, slots: Mapping[str, Pieces]) -> Pieces:
     """A template with its slots filled; `{}` is the slot named ""."""
-    pieces: list[Piece] = []
-    for index, part in enumerate(re.split(r"\{(\w*)\}", template)):
-        if index % 2:
-            pieces += slots[part]
-        elif part:
-            pieces.append(part)
-    return tuple(pieces)
+    return tuple(piece for _, pieces in _parts(template, slots) for piece in pieces)
 
 
 def owners(template: str, slots: Mapping[str, Pieces]) -> tuple[str, ...]:
     """Which slot each piece that `fill` gives comes from; "" = the template itself."""
-    parts = enumerate(re.split(r"\{(\w*)\}", template))
-    return tuple(
-        name for k, part in parts for name in ((part,) * len(slots[part]) if k % 2 else ("",) if part else ())
-    )
+    return tuple(name for name, pieces in _parts(template, slots) for _ in pieces)
+
+
+def _parts(template: str, slots: Mapping[str, Pieces]) -> Iterator[tuple[str, Pieces]]:
+    """Slot and pieces of each part of a template, in order."""
+    for index, part in enumerate(re.split(r"\{(\w*)\}", template)):
+        if index % 2:
+            yield part, slots[part]
+        elif part:
+            yield "", (part,)
 
 
 def spans_of(pieces: Pieces, owned: Sequence[str]) -> dict[str, tuple[int, int]]:

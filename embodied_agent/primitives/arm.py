@@ -16,7 +16,7 @@ from embodied_agent.control.obstacles import Obstacles
 from embodied_agent.control.planning import MotionPlanner
 from embodied_agent.control.safety import Supervisor
 from embodied_agent.control.spheres import BodySpheres
-from embodied_agent.control.straight import StraightPath, follow_poses
+from embodied_agent.control.straight import follow_poses
 from embodied_agent.control.trajectory import parameterize
 from embodied_agent.primitives.move import leaning, turned
 from embodied_agent.types import Array, Grasp, JointTrajectory, Motion, Pose, Result, RobotState
@@ -239,7 +239,7 @@ class Arm:
                     reason = f"the best of {len(grasps)} grasps is {solution.reason}"
                 elif (touch := self._world.contact(solution.positions)) is not None:
                     reason = f"before the grasp {touch}"
-                elif not (reason := self._reaching(solution.positions, [grasp.pose]).reason):
+                elif not (reason := self._unreachable(solution.positions, [grasp.pose])):
                     return grasp, ""
         return None, reason
 
@@ -278,14 +278,14 @@ class Arm:
             if (touch := self._world.contact(solution.positions)) is not None:
                 reason = f"over the place {touch}"
                 continue
-            reason = self._reaching(solution.positions, [tool]).reason
+            reason = self._unreachable(solution.positions, [tool])
             if not reason:
                 return "", 0.0
         return reason, 0.0
 
-    def _reaching(self, start: Array, way: Sequence[Pose]) -> StraightPath:
-        """A straight way on which the hand reaches into something, and only the links behind it keep off."""
-        return follow_poses(self.kinematics, start, way, self._world, but_hand=True)
+    def _unreachable(self, start: Array, way: Sequence[Pose]) -> str:
+        """Why the hand cannot reach straight into something while the links behind it keep off; "" if it can."""
+        return follow_poses(self.kinematics, start, way, self._world, but_hand=True).reason
 
     def first_turnable(self, grasps: Sequence[Grasp], angle: float, back: float) -> Grasp | None:
         """The best grasp from which the tool can turn by `angle` [rad] about world z."""
@@ -335,7 +335,7 @@ class Arm:
             way = [tool.translated(offset) for offset in np.atleast_2d(then)]
             if beyond is not None:
                 return follow_poses(self.kinematics, positions, way, beyond).reason
-            return self._reaching(positions, way).reason
+            return self._unreachable(positions, way)
 
         tilt = UPRIGHT if self.upright and held is not None else None
         plan = self._planner.plan(start, goal, seed=self.seed, accept=accept, max_tilt=tilt)

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,13 @@ def test_an_unknown_split_or_family_is_rejected() -> None:
         generate(0, "train", "juggle")
     with pytest.raises(ValueError, match="family"):
         episode("absent", 0)
+
+
+def test_conditionals_know_which_words_are_the_condition_and_which_each_branch() -> None:
+    for seed in range(40):
+        example = generate(seed, "train", "conditional")
+        said = {name: example.command[start:end] for name, (start, end) in example.clauses.items()}
+        assert {"if", "1"} <= set(said) <= {"if", "1", "2"} and all(said.values())
+        ends = sorted(example.clauses.values())
+        assert all(first[1] <= second[0] for first, second in pairwise(ends))
+    assert not generate(0, "train", "place_in").clauses
