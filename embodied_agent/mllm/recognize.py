@@ -24,6 +24,7 @@ from embodied_agent.mllm.instances import Instances, only
 from embodied_agent.mllm.picture import HEIGHT, WIDTH, Picture
 from embodied_agent.mllm.precision import fast_precision
 from embodied_agent.mllm.settings import ModelSettings
+from embodied_agent.mllm.standing import part_standing
 from embodied_agent.mllm.vision import Residual, convolution
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, STUFF, THINGS
 from embodied_agent.types import Camera
@@ -201,6 +202,7 @@ def recognize(recognizer: Recognizer, picture: Picture, instances: Instances) ->
     """
     if not len(instances):
         return instances
+    instances = part_standing(picture, instances)
     cutouts = []
     for index in range(len(instances)):
         mask = instances.ids == index
