@@ -34,7 +34,8 @@ def part_standing(picture: Picture, instances: Instances) -> Instances:
     count = len(instances)
     for plate in plates:
         taken: set[int] = set()
-        for rise in _rises(picture, ids == plate):
+        rises, flat = _rises(picture, ids == plate)
+        for rise in rises:
             free = rise & ((ids == plate) | (ids < 0))
             named = np.bincount(ids[rise & ~free], minlength=count)
             owner, cells = int(named.argmax()), rise
@@ -45,7 +46,7 @@ def part_standing(picture: Picture, instances: Instances) -> Instances:
             elif owner in taken or named[owner] < OWN * rise.sum():
                 owner = count
             else:
-                ids[ids == owner] = plate  # what it had of the plate beside it
+                ids[flat & (ids == owner)] = plate
             ids[cells] = owner
             taken.add(owner)
             count = max(count, owner + 1)
@@ -90,27 +91,24 @@ def _is_compact(picture: Picture, rise: NDArray[np.bool_]) -> bool:
     return max(across) <= COMPACT
 
 
-def _rises(picture: Picture, plate: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Cells (120, 160) of each thing that rises out of a plate, from the plate's own and what they enclose."""
+def _rises(picture: Picture, plate: NDArray[np.bool_]) -> tuple[list[NDArray[np.bool_]], NDArray[np.bool_]]:
+    """Cells (120, 160) of each thing that rises out of a plate, and those of the plate itself."""
     outline, _ = cv2.findContours(plate.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not outline:
-        return []
-    hull = cv2.convexHull(max(outline, key=cv2.contourArea))
     filled = np.zeros(plate.shape, dtype=np.uint8)
-    cv2.fillConvexPoly(filled, hull, 1)
+    if outline:
+        cv2.fillConvexPoly(filled, cv2.convexHull(max(outline, key=cv2.contourArea)), 1)
     inner = cv2.erode(filled, _AROUND) > 0
     height = picture.points[..., 2]
-    known = picture.measured & inner
-    rim = picture.measured & plate & ~inner
-    if known.sum() < SMALLEST or rim.sum() < SMALLEST:
-        return []
-    floor = float(np.percentile(height[known & plate], 20))
-    top = max(float(np.percentile(height[rim], 75)), floor) + OVER_RIM
+    known, rim = picture.measured & inner, picture.measured & plate & ~inner
+    if (known & plate).sum() < SMALLEST or rim.sum() < SMALLEST:
+        return [], plate
+    side = float(np.percentile(height[known & plate], 20)) + STEP
+    top = max(float(np.percentile(height[rim], 75)), side - STEP) + OVER_RIM
     _, pieces = cv2.connectedComponents((known & (height > top)).astype(np.uint8), connectivity=4)
-    sides = known & (height > floor + STEP) & (height <= top)
     rises = []
     for piece in range(1, int(pieces.max()) + 1):
         cells = pieces == piece
         if cells.sum() >= SMALLEST:
-            rises.append(cells | (sides & (cv2.dilate(cells.astype(np.uint8), _AROUND) > 0)))
-    return rises
+            beside = known & (height > side) & (height <= top)
+            rises.append(cells | (beside & (cv2.dilate(cells.astype(np.uint8), _AROUND) > 0)))
+    return rises, known & (height <= side)

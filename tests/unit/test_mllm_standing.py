@@ -24,7 +24,7 @@ def block(x: float, y: float, side: float = 0.04) -> Cells:
 
 
 def parted(blocks: list[Cells], named: list[tuple[str, Cells]], height: float = 0.045) -> list[Cells]:
-    """Cells of each instance after parting; `named` = what the dense pass made of the cells, later over earlier."""
+    """Cells of each instance after parting; `named` = what they were taken for, later over earlier."""
     z = np.zeros_like(X)
     z[PLATE] = FLOOR
     z[PLATE & (np.hypot(X - MIDDLE[0], Y - MIDDLE[1]) > RADIUS - 0.012)] = RIM
@@ -63,6 +63,12 @@ def test_what_was_found_of_a_thing_grows_to_all_of_it_and_leaves_the_plate() -> 
     assert (found == one).all() and (plate == PLATE & ~one).all()
 
 
+def test_what_is_seen_of_a_tall_thing_beyond_the_plate_stays_with_it() -> None:
+    foot, above = block(0.05, 0.0), block(0.05 + 0.04, 0.0)
+    _, found = parted([foot, above], [("plate", PLATE), ("bottle", foot | above)], height=0.15)
+    assert (found == foot | above).all()
+
+
 def test_one_name_for_two_things_is_given_to_one_of_them() -> None:
     one, other = block(-0.035, 0.0), block(0.035, 0.0)
     _, first, second = parted([one, other], [("plate", PLATE), ("lemon", one | other)])
@@ -81,7 +87,7 @@ def test_an_empty_plate_and_its_rim_are_one_thing() -> None:
 
 
 def test_flat_pieces_of_a_plate_that_were_named_otherwise_are_the_plate() -> None:
-    piece = PLATE & (X > MIDDLE[0] + 0.02)
+    piece = PLATE & (X - MIDDLE[0] > 0.02)
     (plate,) = parted([], [("plate", PLATE & ~piece), ("bowl", piece)])
     assert (plate == PLATE).all()
 
