@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_agent.errors import CommandRefused
+from embodied_agent.mllm.clauses import conditional_of, joined
 from embodied_agent.mllm.decode import Grammar, Link, Timer, Writer
-from embodied_agent.mllm.faults import left_out, question_about
+from embodied_agent.mllm.faults import faults_of, left_out, question_about
 from embodied_agent.mllm.instances import Instances, find_instances, full_mask
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.mask import point_of
@@ -89,6 +90,15 @@ class _Attempt:
             if link.confidence > TRUSTED and not any(_means(own, link) for own in self.links)
         ]
         return replace(self, draft=replace(self.draft, faults=(*self.draft.faults, *missing)))
+
+
+@dataclass(frozen=True)
+class _Composed:
+    """A program, the phrases that it was made from, and seconds by part."""
+
+    text: str
+    links: list[Link]
+    timings: dict[str, float]
 
 
 def _means(own: Link, other: Link) -> bool:
@@ -185,28 +195,57 @@ class BuiltinModel:
         Returns:
             Program, links in the order of the phrases, and seconds by part.
         """
+        text = " ".join(text.split())
         start = time.perf_counter()
         with torch.inference_mode():
             memory = self.fuse(text, seen, clicked)
-            read = time.perf_counter()
-            opening = self.tokenizer.again if again else self.tokenizer.start
-            matcher = self._grammar.matcher(grammar) if grammar else None
-            told = self._phrases(text, memory, seen, clicked)
-            attempts = [self._attempt(memory, opening, told, matcher, text)]
-            if told and not attempts[0].is_sure:  # phrases cut out wrongly: let the decoder find them itself
-                attempts.append(self._attempt(memory, opening, [], matcher, text).beside(attempts[0]))
+            words_s = time.perf_counter() - start
+            found = self._by_clauses(text, memory, seen, clicked, grammar, again)
+            whole = found or self._whole(text, memory, seen, clicked, grammar, again)
+        return whole.text, whole.links, whole.timings | {"words_s": whole.timings["words_s"] + words_s}
+
+    def _by_clauses(
+        self, text: str, memory: Memory, seen: Seen, clicked: Float, grammar: str, again: bool
+    ) -> _Composed | None:
+        """A conditional out of what is written for its clauses; None if it is none, or that is not sound."""
+        spoken = torch.ones(memory.said.shape[:2], dtype=torch.bool)
+        asked = conditional_of(text, self.network.clauses(memory.said, spoken)[0], self._words.places(text))
+        if asked is None:
+            return None
+        pieces = []
+        for words in (asked.plain, asked.then, *filter(None, (asked.otherwise,))):
+            pieces.append(self._whole(words, self.fuse(words, seen, clicked), seen, clicked, grammar, again))
+        program = joined(*(piece.text for piece in pieces), *([] if asked.otherwise else [""]))
+        if program is None or faults_of(program, (), text):
+            return None
+        links = {link.words: link for piece in pieces for link in piece.links}
+        timings = {name: sum(piece.timings[name] for piece in pieces) for name in pieces[0].timings}
+        return _Composed(program, list(links.values()), timings)
+
+    def _whole(
+        self, text: str, memory: Memory, seen: Seen, clicked: Float, grammar: str, again: bool
+    ) -> _Composed:
+        """The program for a command that is written as one."""
+        start = time.perf_counter()
+        opening = self.tokenizer.again if again else self.tokenizer.start
+        matcher = self._grammar.matcher(grammar) if grammar else None
+        told = self._phrases(text, memory, seen, clicked)
+        attempts = [self._attempt(memory, opening, told, matcher, text)]
+        if told and not attempts[0].is_sure:  # phrases cut out wrongly: let the decoder find them itself
+            attempts.append(self._attempt(memory, opening, [], matcher, text).beside(attempts[0]))
         best = max(attempts, key=lambda attempt: attempt.draft.rank)
+        ground_s = sum(attempt.ground_s for attempt in attempts)
         timings = {
-            "words_s": read - start,
-            "ground_s": sum(attempt.ground_s for attempt in attempts),
-            "decode_s": time.perf_counter() - read - sum(attempt.ground_s for attempt in attempts),
+            "words_s": 0.0,
+            "ground_s": ground_s,
+            "decode_s": time.perf_counter() - start - ground_s,
             "masking_s": sum(attempt.masking_s for attempt in attempts),
             "tokens": float(sum(attempt.timer.tokens for attempt in attempts)),
             "steps": float(sum(attempt.timer.steps for attempt in attempts)),
             "score": best.draft.score,
         }  # fmt: skip
         faults = best.draft.faults
-        return question_about(faults) if faults else best.draft.text, best.links, timings
+        return _Composed(question_about(faults) if faults else best.draft.text, best.links, timings)
 
     def _attempt(
         self, memory: Memory, opening: int, told: Sequence[Link | None], matcher: Any | None, said: str

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from embodied_agent.mllm.clauses import ClauseTagger
 from embodied_agent.mllm.decoder import Decoder
 from embodied_agent.mllm.fusion import Fusion
 from embodied_agent.mllm.language import WordAdapter
@@ -85,6 +86,7 @@ class Memory:
         tokens: (B, M, D).
         mask: (B, M) bool.
         words: The word tokens among them, (B, L, D).
+        said: The same as the sentence encoder gave them, (B, L, 768).
         objects: The object tokens among them, (B, N, D).
         places: Where these are and how large, as the first of `Seen.geometry`, (B, N, 7).
         named: What the eye named them, `Seen.attributes`, (B, N, A).
@@ -94,6 +96,7 @@ class Memory:
     tokens: Tensor
     mask: Tensor
     words: Tensor
+    said: Tensor
     objects: Tensor
     places: Tensor
     named: Tensor
@@ -118,6 +121,7 @@ class EmbodiedNetwork(nn.Module):
         self.words = WordAdapter(settings)
         self.fusion = Fusion(settings)
         self.phrases = PhraseTagger(settings)
+        self.clauses = ClauseTagger(settings)
         self.decoder = Decoder(settings)
         self.pointer = Pointer(settings)
         self.mask = MaskDecoder(settings)
@@ -143,9 +147,9 @@ class EmbodiedNetwork(nn.Module):
         )
         first = words.shape[1]
         seen = memory[:, first : first + objects.shape[1]]
-        return Memory(
-            memory, mask, memory[:, :first], seen, scenes.geometry[..., :7], scenes.attributes, scenes.present
-        )
+        read = memory[:, :first]
+        places = scenes.geometry[..., :7]
+        return Memory(memory, mask, read, words, seen, places, scenes.attributes, scenes.present)
 
     def point(self, hidden: Tensor, memory: Memory) -> Pointing:
         """Follow super links from the states at them, (B, P, D), in what was read."""

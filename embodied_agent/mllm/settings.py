@@ -7,7 +7,7 @@ from typing import Any
 
 from embodied_agent.errors import WeightsError
 
-VERSION = 5  # raised whenever weights of an older layout stop being readable
+VERSION = 6  # raised whenever weights of an older layout stop being readable
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,98 @@
+"""The clauses of a conditional: which words they are, and one program out of theirs."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+import torch
+
+from embodied_agent.commands.draw import generate
+from embodied_agent.library import library
+from embodied_agent.mllm.clauses import CLAUSES, Conditional, clause_labels, conditional_of, joined
+from embodied_agent.program.check import check
+from embodied_agent.program.parse import parse
+
+COMMAND = "unless there is a bin, press the button, in which case open the door"
+PARTS = {"if": "there is a bin", "2": "press the button", "1": "open the door"}
+PLACES = [match.span() for match in re.finditer(r"\w+", COMMAND)]
+
+PLAIN = """with task("decide"):
+    if exists("bin"):
+        with unit("door", grasp_at="handle"):
+            door = find("door")
+            open(door)
+"""
+THEN = """with task("open"):
+    with unit("cupboard door", grasp_at="handle"):
+        door = find("cupboard door")
+        open(door)
+"""
+OTHERWISE = """with task("press"):
+    with unit("button"):
+        button = find("button")
+        press(button)
+"""
+
+
+def spans(**parts: str) -> dict[str, tuple[int, int]]:
+    found = {name.strip("_"): COMMAND.index(words) for name, words in parts.items()}
+    return {name: (place, place + len(PARTS[name])) for name, place in found.items()}
+
+
+def logits(labels: list[int]) -> torch.Tensor:
+    return torch.nn.functional.one_hot(torch.tensor(labels), len(CLAUSES)).float()
+
+
+def whole() -> list[int]:
+    return clause_labels({name: spans(**{f"_{name}": words})[name] for name, words in PARTS.items()}, PLACES)
+
+
+def test_the_clauses_of_a_command_come_back_from_their_labels() -> None:
+    asked = conditional_of(COMMAND, logits(whole()), PLACES)
+    assert asked == Conditional(PARTS["if"], PARTS["1"], PARTS["2"])
+    assert asked.plain == "if there is a bin, open the door"
+
+
+def test_a_word_between_that_was_missed_belongs_to_its_clause() -> None:
+    labels = whole()
+    labels[PLACES.index(re.search("is", COMMAND).span())] = 0  # type: ignore[union-attr]
+    asked = conditional_of(COMMAND + " now and then", logits(labels), PLACES)
+    assert asked is None  # one of four words is more than may be missed
+    assert conditional_of(COMMAND, logits([0] * len(PLACES)), PLACES) is None
+
+
+def test_a_command_without_a_condition_has_no_clauses() -> None:
+    labels = [label if label != CLAUSES.index("if") else 0 for label in whole()]
+    assert conditional_of(COMMAND, logits(labels), PLACES) is None
+
+
+def test_the_condition_of_one_and_the_branches_of_others_make_a_program() -> None:
+    text = joined(PLAIN, THEN, OTHERWISE)
+    assert text is not None
+    assert text.splitlines()[1] == '    if exists("bin"):' and "    else:" in text.splitlines()
+    assert text.count("find(") == 2 and 'find("cupboard door")' in text
+    check(parse(text), library().for_planner)
+
+
+@pytest.mark.parametrize("answer", ['ask("which?")', 'refuse("there is no bin here")'])
+def test_a_clause_that_is_declined_leaves_the_command_to_be_written_as_a_whole(answer: str) -> None:
+    declined = f'with task("no"):\n    {answer}\n'
+    assert joined(declined, THEN, OTHERWISE) is None
+    assert joined(PLAIN, declined, "") is None
+    assert joined(PLAIN, THEN, declined) is None
+
+
+def test_what_has_no_single_condition_is_left_to_be_written_as_a_whole() -> None:
+    assert joined(THEN, THEN, OTHERWISE) is None
+
+
+def test_the_generator_knows_the_clauses_of_its_conditionals() -> None:
+    for seed in range(60):
+        example = generate(seed, "train", "conditional")
+        said = {name: example.command[start:end] for name, (start, end) in example.clauses.items()}
+        assert {"if", "1"} <= set(said) <= {"if", "1", "2"} and all(said.values())
+        ordered = sorted(example.clauses.values())
+        assert all(first[1] <= second[0] for first, second in pairwise(ordered))
+    assert not generate(0, "train", "place_in").clauses
