@@ -21,6 +21,9 @@ from embodied_agent.mllm.settings import ModelSettings
 CLAUSES = ("outside", "if", "1", "2")  # none of them, the condition, what then, what otherwise
 OUTSIDE, IF, THEN, OTHERWISE = range(len(CLAUSES))
 WIDTH, LAYERS, DROPOUT = 192, 3, 0.1  # of the tagger
+SHREDS = (
+    0.4  # mean surprise at a word's label; beyond, the clauses of a command are a guess (99 % of right cuts: 0.36)
+)
 _DECLINES = re.compile(r"^ *(?:refuse|ask)\(", re.M)
 _INDENT = "    "
 
@@ -86,6 +89,8 @@ def conditional_of(text: str, logits: Tensor, places: Sequence[tuple[int, int]])
     words = sorted(pieces)
     likely = np.array([torch.stack(pieces[word]).mean(0).tolist() for word in words])
     labels = best_labels(likely) if words else []
+    if -sum(likely[k, label] for k, label in enumerate(labels)) > SHREDS * len(words):
+        return None
     found = ["", "", ""]
     for clause in (IF, THEN, OTHERWISE):
         own = [word for word, label in zip(words, labels, strict=True) if label == clause]

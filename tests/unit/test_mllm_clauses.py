@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import groupby, pairwise, product
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from embodied_agent.commands.draw import generate
 from embodied_agent.library import library
-from embodied_agent.mllm.clauses import CLAUSES, Conditional, clause_labels, conditional_of, joined
+from embodied_agent.mllm.clauses import CLAUSES, Conditional, best_labels, clause_labels, conditional_of, joined
 from embodied_agent.program.check import check
 from embodied_agent.program.parse import parse
 
@@ -42,7 +46,7 @@ def spans(**parts: str) -> dict[str, tuple[int, int]]:
 
 
 def logits(labels: list[int]) -> torch.Tensor:
-    return torch.nn.functional.one_hot(torch.tensor(labels), len(CLAUSES)).float()
+    return torch.nn.functional.one_hot(torch.tensor(labels), len(CLAUSES)).float() * 4
 
 
 def whole() -> list[int]:
@@ -58,14 +62,35 @@ def test_the_clauses_of_a_command_come_back_from_their_labels() -> None:
 def test_a_word_between_that_was_missed_belongs_to_its_clause() -> None:
     labels = whole()
     labels[PLACES.index(re.search("is", COMMAND).span())] = 0  # type: ignore[union-attr]
-    asked = conditional_of(COMMAND + " now and then", logits(labels), PLACES)
-    assert asked is None  # one of four words is more than may be missed
+    assert conditional_of(COMMAND, logits(labels), PLACES) == Conditional(PARTS["if"], PARTS["1"], PARTS["2"])
+
+
+def test_clauses_in_shreds_are_none() -> None:
+    labels = [label if k % 2 else 0 for k, label in enumerate(whole())]
+    assert conditional_of(COMMAND, logits(labels), PLACES) is None
     assert conditional_of(COMMAND, logits([0] * len(PLACES)), PLACES) is None
+
+
+@given(st.lists(st.lists(st.floats(-9, 0), min_size=4, max_size=4), max_size=5))
+def test_no_other_labels_with_whole_clauses_are_likelier(rows: list[list[float]]) -> None:
+    likely = np.array(rows).reshape(-1, len(CLAUSES))
+
+    def is_whole(path: Sequence[int]) -> bool:
+        pieces = [label for label, _ in groupby(path) if label]
+        return len(set(pieces)) == len(pieces) and (not pieces or {1, 2} <= set(pieces))
+
+    def score(path: Sequence[int]) -> float:
+        return float(sum(likely[k, label] for k, label in enumerate(path)))
+
+    best = best_labels(likely)
+    every = [path for path in product(range(len(CLAUSES)), repeat=len(likely)) if is_whole(path)]
+    assert is_whole(best) and len(best) == len(likely)
+    assert score(best) >= max(map(score, every)) - 1e-9
 
 
 def test_a_command_without_a_condition_has_no_clauses() -> None:
     labels = [label if label != CLAUSES.index("if") else 0 for label in whole()]
-    assert conditional_of(COMMAND, logits(labels), PLACES) is None
+    assert conditional_of(COMMAND, 3 * logits(labels), PLACES) is None
 
 
 def test_the_condition_of_one_and_the_branches_of_others_make_a_program() -> None:

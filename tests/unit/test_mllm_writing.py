@@ -38,7 +38,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> ProgramTokenizer:
 def memory() -> Memory:
     empty = torch.zeros(1, 1, TINY.width)
     there = torch.ones(1, 1, dtype=torch.bool)
-    return Memory(empty, there, empty, empty, torch.zeros(1, 1, 7), torch.zeros(1, 1, ATTRIBUTES), there)
+    return Memory(empty, there, empty, empty, empty, torch.zeros(1, 1, 7), torch.zeros(1, 1, ATTRIBUTES), there)
 
 
 class Wishful(Writer):
