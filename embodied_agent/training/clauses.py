@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from embodied_agent.mllm.language import SentenceEncoder, WordReader
 
 EXCHANGED = 0.5  # share of the conditionals that get the clauses of others: templates are few, clauses many
 _IGNORED = -100
+_GROUP = 4  # batches drawn at once, to sort by length
+_FRESH = 5  # of so many batches one is encoded, which costs three steps; the rest are seen again
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def draw_clauses(
     conditionals: Sequence[Clauses], others: Sequence[Clauses], count: int, rng: Generator
 ) -> list[Clauses]:
     """Commands to learn from, short ones first: two of three are conditionals, the rest is anything else."""
-    drawn = []
-    for _ in range(count):
+    drawn: list[Clauses] = []
+    while len(drawn) < count:
         pool = conditionals if conditionals and (not others or rng.random() < 2 / 3) else others
         chosen = pool[int(rng.integers(len(pool)))]
         if chosen.spans and rng.random() < EXCHANGED:
@@ -97,3 +99,37 @@ def clause_loss(tagger: ClauseTagger, batch: ClauseBatch) -> dict[str, Tensor]:
     """Cross entropy of the labels."""
     logits = tagger(batch.words, batch.spoken)
     return {"clauses": F.cross_entropy(logits.transpose(1, 2), batch.labels, ignore_index=_IGNORED)}
+
+
+def clause_batches(
+    records: Sequence[Mapping[str, Any]],
+    size: int,
+    sentences: SentenceEncoder,
+    reader: WordReader,
+    device: torch.device,
+    rng: Generator,
+) -> Callable[[], ClauseBatch]:
+    """What to learn from next, without end.
+
+    Args:
+        records: Of the data set.
+        size: Commands of a batch.
+    """
+    known = [Clauses.of(record) for record in records]
+    conditionals, others = ([item for item in known if bool(item.spans) is wanted] for wanted in (True, False))
+    waiting: list[list[Clauses]] = []
+    encoded: list[ClauseBatch] = []
+    drawn = 0
+
+    def following() -> ClauseBatch:
+        nonlocal drawn
+        drawn += 1
+        if drawn % _FRESH and len(encoded) >= _GROUP:
+            return encoded[int(rng.integers(len(encoded)))]
+        if not waiting:
+            examples = draw_clauses(conditionals, others, _GROUP * size, rng)
+            waiting.extend(examples[k : k + size] for k in range(0, len(examples), size))
+        encoded.append(clause_batch(waiting.pop(), sentences, reader, device))
+        return encoded[-1]
+
+    return following

