@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_agent.errors import PlannerError
+from embodied_agent.mllm.canonical import is_canonical
 from embodied_agent.mllm.counting import ranked
 from embodied_agent.mllm.decoder import Cache
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, seen_at
@@ -178,9 +179,16 @@ class Writer:
             pointed=seen_at(memory.objects, chosen)[0, 0],
         )
 
-    def ground(self, opening: int) -> Link:
-        """Ground the one phrase that a query holds."""
+    def ground(self, opening: int, asked: str = "") -> Link:
+        """Ground the one phrase that a query holds.
+
+        Args:
+            opening: `<find>`.
+            asked: The phrase; one in the canonical wording is taken by its word.
+        """
         hidden = self.read([opening, self.tokenizer.ground])
+        if is_canonical(asked):
+            return self.follow(asked, self.read_all([*self.tokenizer.encode(asked), self.tokenizer.link])[-1])
         tokens, states = self.phrase(hidden)
         return self.follow(self.tokenizer.decode(tokens), states[-1])
 

@@ -2,7 +2,7 @@
 
 The top of a dark cube differs from its sides more than one cube from another, and at times each
 counts as a cube. In space they cannot be two: one is where the other is, or both together are as
-wide as they are high, as a single cube is.
+wide as they are high, as a single cube is. The same goes for what is round.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ SOLID = ("cube", "cylinder", "ball", "can", "bottle", "banana", "apple", "lemon"
 SHARE = 0.5  # of the smaller one's footprint that is within the other's
 HIGHER = 0.01  # [m] that one reaches beyond the other; a thing on top of another reaches further
 FEWEST = 6  # measured cells
-CUBIC = 1.3  # times an edge, another edge of the same cube, as measured
+CUBIC = 1.3  # times an edge, another edge of the same cube, or width of the same ball, as measured
 LEAK = 0.25  # of its height: lower cells of a mask may lie on the table behind it
-BESIDE = 0.01  # [m] between two parts of a cube
+BESIDE = 0.01  # [m] between two parts of a thing
 
 
 def join_fragments(picture: Picture, instances: Instances) -> Instances:
@@ -39,9 +39,10 @@ def join_fragments(picture: Picture, instances: Instances) -> Instances:
     for part in range(len(instances)):
         others = [k for k in range(len(instances)) if k not in whole_of and _alike(instances, part, k)]
         whole = next((k for k in others if _within(boxes[part], boxes[k])), None)
-        if whole is None and CLASSES[int(instances.classes[part].argmax())] == "cube":
+        shape = _SHAPES.get(CLASSES[int(instances.classes[part].argmax())])
+        if whole is None and shape is not None:
             near = (k for k in others if len(clouds[k]) >= len(clouds[part]) and _near(boxes[part], boxes[k]))
-            whole = next((k for k in near if _is_cubic(np.concatenate([clouds[part], clouds[k]]))), None)
+            whole = next((k for k in near if shape(np.concatenate([clouds[part], clouds[k]]))), None)
         if whole is not None:
             whole_of[part] = whole
     if not whole_of:
@@ -84,12 +85,26 @@ def _near(one: NDArray[np.float32] | None, other: NDArray[np.float32] | None) ->
 
 def _is_cubic(points: NDArray[np.float32]) -> bool:
     """Whether points (n, 3) of a surface span a cube that stands on a face, at any yaw."""
+    narrow, wide, height = _spans(points)
+    return wide <= CUBIC * narrow and height <= CUBIC * wide and wide <= CUBIC * height
+
+
+def _is_round(points: NDArray[np.float32]) -> bool:
+    """Whether points (n, 3) span a ball, of which a camera may see no more than the upper half."""
+    narrow, wide, height = _spans(points)
+    return wide <= CUBIC * narrow and height <= CUBIC * wide
+
+
+_SHAPES = {"cube": _is_cubic, "ball": _is_round, "apple": _is_round}
+
+
+def _spans(points: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Shorter and longer side of the footprint of points (n, 3), and their height [m]."""
     low, high = np.percentile(points[:, 2], (2, 98))
     upper = points[points[:, 2] > low + LEAK * (high - low)][:, :2]
     if len(upper) < FEWEST:
-        return False
+        return 0.0, np.inf, np.inf
     least, most = np.percentile(upper, (2, 98), axis=0)
     inner = upper[((upper >= least) & (upper <= most)).all(axis=1)]
     narrow, wide = sorted(cv2.minAreaRect(inner.astype(np.float32))[1])
-    height = float(high - low)
-    return bool(wide <= CUBIC * narrow and height <= CUBIC * wide and wide <= CUBIC * height)
+    return narrow, wide, float(high - low)

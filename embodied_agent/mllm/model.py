@@ -263,7 +263,7 @@ class BuiltinModel:
         """Ground one phrase among visual tokens; `ground` without the looking."""
         with torch.inference_mode():
             memory = self.fuse(phrase, seen, clicked)
-            return Writer(self.network, self.tokenizer, memory).ground(self.tokenizer.find)
+            return Writer(self.network, self.tokenizer, memory).ground(self.tokenizer.find, phrase)
 
     def _phrases(self, text: str, memory: Memory, seen: Seen, clicked: Float) -> list[Link | None]:
         """What the phrases of a command mean, each read by itself; None for one that needs the others."""

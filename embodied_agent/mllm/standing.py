@@ -15,10 +15,13 @@ from embodied_agent.mllm.picture import Picture
 from embodied_agent.mllm.vocabulary import CLASS_INDEX
 
 STEP = 0.012  # [m] above the plate's floor, where the sides of a thing begin
+RIM = 0.02  # [m] that a rim rises above the floor at least
 OVER_RIM = 0.006  # [m] that its top is above the rim
 OWN = 0.4  # share of a rise that makes it the thing that has so much of it, or one that none has yet
 COMPACT = 0.06  # [m] that one thing is wide at most; a wider rise may be two that touch, or a banana
 ROUND = 1.3  # longer side of a plate over its shorter one, at most; two side by side are twice as long
+LOW = 0.028  # [m] above the table that most of no piece of a plate exceeds
+SLACK = 0.05  # by which a rim that was named otherwise may change that
 PLATE = CLASS_INDEX["plate"]
 _AROUND = np.ones((3, 3), dtype=np.uint8)
 
@@ -62,8 +65,9 @@ def part_standing(picture: Picture, instances: Instances) -> Instances:
 
 
 def _whole_plates(picture: Picture, instances: Instances) -> tuple[NDArray[np.int16], list[int]]:
-    """Instance of each cell, and the plates: pieces that are flat, and round only together, are one."""
+    """Instance of each cell, and the plates: what is beside one, no higher, and round only with it is it."""
     ids = instances.ids.copy()
+    height = picture.points[..., 2]
     whole: list[int] = []
     for plate in np.flatnonzero(instances.classes.argmax(axis=1) == PLATE).tolist():
         if not (ids == plate).any():
@@ -72,9 +76,9 @@ def _whole_plates(picture: Picture, instances: Instances) -> tuple[NDArray[np.in
         for other in range(len(instances)):
             mine, more = ids == plate, ids == other
             beside = (cv2.dilate(mine.astype(np.uint8), _AROUND) > 0) & more
-            if other in whole or not beside.any() or np.median(picture.points[more][:, 2]) > STEP:
+            if other in whole or not beside.any() or np.percentile(height[more], 80) > LOW:
                 continue
-            if _ratio(picture, mine | more) < min(ROUND, _ratio(picture, mine), _ratio(picture, more)):
+            if _ratio(picture, mine | more) < min(ROUND, _ratio(picture, mine) + SLACK, _ratio(picture, more)):
                 ids[more] = plate
     return ids, whole
 
@@ -103,7 +107,7 @@ def _rises(picture: Picture, plate: NDArray[np.bool_]) -> tuple[list[NDArray[np.
     if (known & plate).sum() < SMALLEST or rim.sum() < SMALLEST:
         return [], plate
     side = float(np.percentile(height[known & plate], 20)) + STEP
-    top = max(float(np.percentile(height[rim], 75)), side - STEP) + OVER_RIM
+    top = max(float(np.percentile(height[rim], 75)), side - STEP + RIM) + OVER_RIM
     _, pieces = cv2.connectedComponents((known & (height > top)).astype(np.uint8), connectivity=4)
     rises = []
     for piece in range(1, int(pieces.max()) + 1):

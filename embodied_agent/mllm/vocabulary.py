@@ -9,6 +9,12 @@ KINDS = (
 FIXTURE_PARTS = (
     "drawer", "drawer_handle", "cabinet", "door", "door_handle", "cupboard", "button", "knob", "shelf",
 )  # fmt: skip
+CATEGORIES = {
+    "object": KINDS,
+    "fruit": ("banana", "apple", "lemon"),
+    "container": ("bowl", "box", "bin", "mug"),
+    "dish": ("plate", "bowl", "mug"),
+}
 CLASSES = ("background", "table", "robot", *KINDS, *FIXTURE_PARTS)
 COLORS = ("red", "green", "blue", "yellow", "orange", "purple", "white", "black")
 

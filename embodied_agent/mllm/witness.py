@@ -1,19 +1,24 @@
 """What the eye named and where it is, held against what the pointer says of a phrase.
 
-The pointer may call a thing absent because it never met that colour on that kind; the eye, which
-reads the two apart, has named it all the same. Where the model's own words for a phrase ("black
-cube") and its own names of the things contradict the pointer plainly, the names win. Of two drawers
-an open upper one hides the lower: the only one that shows is then not the one that is meant.
+The pointer may call a thing absent because it never met that colour on that kind, or leave out one of
+"the black objects"; the eye, which reads kind and colour apart, has named it all the same. Where the
+model's own words for a phrase and its own names of the things contradict the pointer plainly, the
+names win. Of two drawers an open upper one hides the lower: the only one that shows is then not the
+one that is meant.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from embodied_agent.mllm.canonical import Named, named_by
 from embodied_agent.mllm.mentions import head_of, singulars
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLOR_INDEX, KINDS
 
 PLAIN = 0.6  # share from which on a thing is plainly what the words say
+MOSTLY = 0.5  # share from which on a thing is one of several
+HARDLY = 0.2  # share below which it is none of several
 NEVER = 0.03  # share below which it is plainly not
 
 
@@ -26,19 +31,33 @@ def attest(words: str, state: str, objects: tuple[int, ...], named: Tensor) -> t
         objects: What it points at, best first.
         named: Shares of the classes and colours of each thing, see `objects.Seen`, (N, A).
     """
-    color, kind, more, plural = _said(words)
-    if not kind:
-        return state, objects
-    share = named[:, CLASS_INDEX[kind]]
-    if color:
-        share = share * named[:, len(CLASSES) + COLOR_INDEX[color]]
-    if state == "absent" and not more:
+    said = named_by(words)
+    if said is None or not len(named):
+        return _undenied(words, state, objects, named)
+    share = _share(said, named)
+    if said.plural:
+        pointed = torch.zeros(len(share), dtype=torch.bool)
+        pointed[list(objects)] = True
+        meant = (share > MOSTLY) | (pointed & (share > HARDLY))
+        members = tuple(index for index in share.argsort(descending=True).tolist() if meant[index])
+        return "several" if members else "absent", members
+    if state == "absent":
         shown = tuple((share > PLAIN).nonzero()[:, 0].tolist())
         if shown:
-            return "several" if plural else "found" if len(shown) == 1 else "ambiguous", shown
-    if state == "found" and objects and float(share[objects[0]]) < NEVER:
-        return "absent", ()
-    return state, objects
+            return "found" if len(shown) == 1 else "ambiguous", shown
+    return _undenied(words, state, objects, named)
+
+
+def _undenied(words: str, state: str, objects: tuple[int, ...], named: Tensor) -> tuple[str, tuple[int, ...]]:
+    """State and objects without those that are plainly not what the noun and the colours say."""
+    *before, noun = head_of(words).split() or [""]
+    kind = next((one for one in singulars(noun) if one in KINDS), "")
+    if not kind or state not in ("found", "several"):
+        return state, objects
+    colors = tuple(word for word in before if word in COLOR_INDEX)[:1]
+    share = _share(Named((kind,), "".join(colors), plural=False), named)
+    left = tuple(index for index in objects if float(share[index]) >= NEVER)
+    return (state, left) if left else ("absent", ())
 
 
 def levelled(
@@ -69,12 +88,11 @@ def levelled(
     return ("found", shown) if len(shown) == 1 else ("absent", ())
 
 
-def _said(words: str) -> tuple[str, str, bool, bool]:
-    """Colour and kind that a description names ("" = none), whether it says more, whether it is plural."""
-    head = head_of(words).split()
-    if not head:
-        return "", "", True, False
-    kind = next((one for one in singulars(head[-1]) if one in KINDS), "")
-    colors = [word for word in head[:-1] if word in COLOR_INDEX]
-    more = len(head) > 1 + len(colors) or len(colors) > 1 or " ".join(head) != words
-    return (colors[0] if colors else ""), kind, more, kind != head[-1]
+def _share(said: Named, named: Tensor) -> Tensor:
+    """How much each thing is what is said, (N,), from the shares of its names, (N, A)."""
+    share = named[:, [CLASS_INDEX[kind] for kind in said.kinds]].sum(1)
+    if said.color:
+        share = share * named[:, len(CLASSES) + COLOR_INDEX[said.color]]
+    for other in said.but:
+        share = share * (1 - _share(other, named))
+    return share

@@ -93,5 +93,13 @@ def test_cubes_that_stand_side_by_side_stay_two(other: tuple[str, str, Box]) -> 
     assert names(("black", "cube", FRONT), other) == [30, 30]
 
 
-def test_only_of_cubes_it_is_known_that_they_are_as_wide_as_high() -> None:
+def test_two_halves_of_a_ball_are_one_ball() -> None:
+    assert names(("blue", "ball", FRONT), ("blue", "ball", BACK)) == [60]
+
+
+def test_balls_that_touch_stay_two() -> None:
+    assert names(("blue", "ball", CUBE), ("blue", "ball", moved(CUBE, 0.062))) == [30, 30]
+
+
+def test_only_of_cubes_and_what_is_round_it_is_known_that_they_are_as_wide_as_long() -> None:
     assert names(("black", "can", FRONT), ("black", "can", BACK)) == [30, 30]

@@ -92,6 +92,12 @@ def test_flat_pieces_of_a_plate_that_were_named_otherwise_are_the_plate() -> Non
     assert (plate == PLATE).all()
 
 
+def test_a_piece_of_the_rim_that_was_named_otherwise_is_the_plate() -> None:
+    piece = PLATE & (np.hypot(X - MIDDLE[0], Y - MIDDLE[1]) > RADIUS - 0.012) & (MIDDLE[0] - X > 0.03)
+    (plate,) = parted([], [("plate", PLATE & ~piece), ("banana", piece)])
+    assert (plate == PLATE).all()
+
+
 def test_a_plate_beside_a_plate_stays_another_one() -> None:
     beside: Cells = np.hypot(X - MIDDLE[0] - 2 * RADIUS - CELL, Y - MIDDLE[1]) <= RADIUS
     assert len(parted([], [("plate", PLATE), ("plate", beside)])) == 2

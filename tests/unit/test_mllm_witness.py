@@ -27,7 +27,7 @@ def test_what_the_eye_plainly_named_is_not_absent() -> None:
 
 def test_two_that_fit_are_asked_about_and_several_are_several() -> None:
     assert attest("red cube", "absent", (), SEEN) == ("ambiguous", (0, 3))
-    assert attest("red cubes", "absent", (), SEEN) == ("several", (0, 3))
+    assert attest("red cubes", "absent", (), SEEN) == ("several", (3, 0))
 
 
 def test_what_was_named_with_doubt_stays_absent() -> None:
@@ -40,7 +40,7 @@ def test_what_was_named_with_doubt_stays_absent() -> None:
         "large black cube",
         "black cube left of the bowl",
         "third black cube from the left",
-        "cubes except the red cube",
+        "cubes except the leftmost cube",
     ],
 )
 def test_a_description_that_says_more_than_colour_and_kind_is_the_pointers_own(words: str) -> None:
@@ -106,3 +106,37 @@ def test_heights_say_nothing_of_other_descriptions(words: str) -> None:
 def test_heights_say_nothing_without_a_cabinet() -> None:
     alone = named(("white", "cabinet", 0.2), ("white", "drawer", 0.95))
     assert levelled("bottom drawer", "found", (1,), alone, PLACES) == ("found", (1,))
+
+
+TABLE = named(
+    ("black", "cube", 0.95), ("black", "cylinder", 0.9), ("red", "box", 0.98), ("orange", "cube", 0.96),
+    ("orange", "lemon", 0.4),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("black objects", (0, 1)),
+        ("cubes", (3, 0)),
+        ("containers", (2,)),
+        ("objects except the box", (3, 0, 1)),
+        ("objects except the red box and the black cube", (3, 1)),
+        ("black objects except the cylinder", (0,)),
+        ("green objects", ()),
+    ],
+)
+@pytest.mark.parametrize("pointed", [(), (0,), (2, 3)])
+def test_who_is_one_of_several_is_told_by_their_names(
+    words: str, meant: tuple[int, ...], pointed: tuple[int, ...]
+) -> None:
+    assert attest(words, "several", pointed, TABLE) == ("several" if meant else "absent", meant)
+
+
+def test_a_doubtful_one_of_several_is_in_if_it_is_pointed_at() -> None:
+    assert attest("orange objects", "several", (3,), TABLE)[1] == (3,)
+    assert attest("orange objects", "several", (4,), TABLE)[1] == (3, 4)
+
+
+def test_of_several_in_a_place_those_of_another_kind_are_left_out() -> None:
+    assert attest("cubes left of the box", "several", (0, 1, 3), TABLE) == ("several", (0, 3))
