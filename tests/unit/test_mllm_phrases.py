@@ -198,10 +198,14 @@ def test_a_doubtful_word_is_taken_for_what_is_there_unless_the_doubt_is_small(
 
     def follow(writer: Writer, words: str, hidden: Tensor) -> Link:
         said.append(words)
-        there = words != "red cube" and len(words.split()) >= 2
-        return by_itself(words, "found", (0,)) if there else by_itself(words)
+        return by_itself(words) if words == "red cube" else by_itself(words, "found", (0,))
+
+    def phrase(writer: Writer, hidden: Tensor) -> tuple[list[int], list[Tensor]]:
+        rest = tokenizer.encode(" cube over there")  # an untrained network may end at once
+        return rest, [hidden, writer.read([*rest, tokenizer.link])]
 
     monkeypatch.setattr(Writer, "follow", follow)
+    monkeypatch.setattr(Writer, "phrase", phrase)
     writer = Writer(network, tokenizer, _memory(network))
     with torch.inference_mode():
         links, _ = writer.ground_all(tokenizer.start, [by_itself("red cube")])
