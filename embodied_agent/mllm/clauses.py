@@ -26,9 +26,6 @@ SHREDS = (
 )
 _DECLINES = re.compile(r"^ *(?:refuse|ask)\(", re.M)
 _INDENT = "    "
-_ASKED = re.compile(rf"^({_INDENT}if )is_(?:open|closed)(?=\(\w+\):$)", re.M)
-_STATE = re.compile(r"\b(?:(open|opened|ajar)|closed|shut)\b")
-_NOT = re.compile(r"\b(?:not|no longer|never)\b|n't\b")
 
 
 @dataclass(frozen=True)
@@ -144,19 +141,6 @@ def joined(plain: str, then: str, otherwise: str) -> str | None:
     if otherwise:
         program += [f"{_INDENT}else:", *_inside(otherwise)]
     return "\n".join(program) + "\n"
-
-
-def with_state_said(program: str, condition: str) -> str:
-    """The program, asking whether something is open or closed as the words say it.
-
-    "Still not open" has all the words of "open" and one more, which is missed at times.
-    """
-    states = list(_STATE.finditer(condition.lower()))
-    if len(states) != 1:
-        return program
-    denied = len(_NOT.findall(condition.lower()[: states[0].start()])) % 2 == 1
-    asked = "is_open" if bool(states[0][1]) is not denied else "is_closed"
-    return _ASKED.sub(rf"\g<1>{asked}", program, count=1)
 
 
 def _inside(program: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 A name without a value, a thing put into or beside itself, a cube that something is put into, a
 phrase of the command that the program leaves out, a number that nobody said, a condition on which
-nothing depends, the opening of what is not to be left open: none of these is ever right.
+nothing depends: none of these is ever right.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ _DECLINES = re.compile(r"^ *(?:refuse|ask)\(", re.M)
 _NUMBER = re.compile(r"_\d+$")
 _UNIT = re.compile(r'\bunit\("[^"\n]*"\)')
 _LABEL = re.compile(r'\b(?:task|unit)\("[^"\n]*$')
-_STATE = re.compile(r"\b(?:(open|opened|ajar)|close|closed|shut)\b")
-_NOT_THIS = re.compile(r"(?:\b(?:not|never|no longer)\b|n't\b)(?:(?! (?:and|but|then) )[^,;.:])*$")
 
 _STRING = re.compile(r'"[^"\n]*"')
 _OPEN_STRING = re.compile(r'"[^"\n]*$')
@@ -84,7 +82,6 @@ def faults_of(text: str, phrases: Sequence[str], said: str = "") -> tuple[Fault,
     found += _misnamed(text)
     found += [Fault(end, why) for end, why in unsaid_numbers(text, said)]
     found += _undecided(text)
-    found += _forbidden(text, said)
     if not _DECLINES.search(text):
         missing = [words for words in phrases if words and f'"{words}"' not in text]
         found += [left_out(words, len(text)) for words in missing]
@@ -137,16 +134,6 @@ def _undecided(text: str) -> list[Fault]:
             if then == other:
                 faults.append(Fault(ends[row + len(other)], "both branches do the same"))
     return faults
-
-
-def _forbidden(text: str, said: str) -> list[Fault]:
-    """The opening of what must not be left open, and the like; where the command says it plainly."""
-    states = list(_STATE.finditer(said.lower()))
-    if len(states) != 1 or not _NOT_THIS.search(said.lower()[: states[0].start()]):
-        return []
-    call = "open" if states[0][1] else "close"
-    done = re.search(rf"^ *{call}\(\w+", text, re.M)
-    return [Fault(done.end(), f"the command says not {states[0][0]}")] if done else []
 
 
 def _block(lines: Iterable[str], opener: str) -> list[str]:

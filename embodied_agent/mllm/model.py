@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_agent.errors import CommandRefused
-from embodied_agent.mllm.clauses import conditional_of, joined, with_state_said
+from embodied_agent.mllm.clauses import conditional_of, joined
 from embodied_agent.mllm.decode import Grammar, Link, Timer, Writer
 from embodied_agent.mllm.faults import faults_of, left_out, question_about
 from embodied_agent.mllm.instances import Instances, find_instances, full_mask
@@ -218,7 +218,6 @@ class BuiltinModel:
         program = joined(*(piece.text for piece in pieces), *([] if asked.otherwise else [""]))
         if program is None or faults_of(program, (), text):
             return None
-        program = with_state_said(program, asked.condition)
         links = {link.words: link for piece in pieces for link in piece.links}
         timings = {name: sum(piece.timings[name] for piece in pieces) for name in pieces[0].timings}
         return _Composed(program, list(links.values()), timings)

@@ -14,15 +14,7 @@ from hypothesis import strategies as st
 
 from embodied_agent.commands.draw import generate
 from embodied_agent.library import library
-from embodied_agent.mllm.clauses import (
-    CLAUSES,
-    Conditional,
-    best_labels,
-    clause_labels,
-    conditional_of,
-    joined,
-    with_state_said,
-)
+from embodied_agent.mllm.clauses import CLAUSES, Conditional, best_labels, clause_labels, conditional_of, joined
 from embodied_agent.program.check import check
 from embodied_agent.program.parse import parse
 
@@ -119,30 +111,6 @@ def test_a_clause_that_is_declined_leaves_the_command_to_be_written_as_a_whole(a
 
 def test_what_has_no_single_condition_is_left_to_be_written_as_a_whole() -> None:
     assert joined(THEN, THEN, OTHERWISE) is None
-
-
-@pytest.mark.parametrize(
-    ("condition", "asked"),
-    [
-        ("the door is open", "is_open"),
-        ("the door is still not open", "is_closed"),
-        ("the door isn't closed", "is_open"),
-        ("the drawer is no longer shut", "is_open"),
-        ("The Drawer Is Shut", "is_closed"),
-    ],
-)
-@pytest.mark.parametrize("written", ["is_open", "is_closed"])
-def test_whether_something_is_open_is_asked_as_the_words_say_it(condition: str, asked: str, written: str) -> None:
-    program = f'with task("decide"):\n    if {written}(door):\n        ensure({written}(door))\n'
-    expected = f'with task("decide"):\n    if {asked}(door):\n        ensure({written}(door))\n'
-    assert with_state_said(program, condition) == expected
-
-
-@pytest.mark.parametrize("condition", ["there is a cube", "the open drawer is not closed", "the lamp is on"])
-def test_a_condition_that_says_no_plain_state_leaves_the_program(condition: str) -> None:
-    program = 'with task("decide"):\n    if is_open(door):\n        close(door)\n'
-    assert with_state_said(program, condition) == program
-    assert with_state_said(PLAIN, "the door is open") == PLAIN
 
 
 def test_the_generator_knows_the_clauses_of_its_conditionals() -> None:

@@ -170,31 +170,3 @@ def test_no_program_of_the_oracle_has_a_fault(split: str) -> None:
         phrases = [words for words, _, _ in record["phrases"]]
         for text in filter(None, (record["program"], record["repair"])):
             assert faults_of(text, phrases) == (), text
-
-
-OPENS = 'with task("open"):\n    with unit("drawer"):\n        drawer = find("top drawer")\n        open(drawer)\n'
-CLOSES = OPENS.replace("open", "close")
-
-
-@pytest.mark.parametrize(
-    "said", ["don't leave the top drawer open", "the drawer must not stay open", "It should no longer be Open"]
-)
-def test_what_is_not_to_be_left_open_is_not_opened(said: str) -> None:
-    assert [fault.why for fault in faults_of(OPENS, (), said)] == [
-        f"the command says not {said.split()[-1].lower()}"
-    ]
-    assert not faults_of(CLOSES, (), said)
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "open the drawer",
-        "if you don't mind, open the drawer",
-        "do not hurry and open the drawer",
-        "the drawer is not closed, open it further",
-        "do not leave it shut",
-    ],
-)
-def test_what_may_be_opened_is(said: str) -> None:
-    assert not faults_of(OPENS, (), said)
