@@ -46,7 +46,10 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-setup: system $(STAMP) $(ROS)
+# Debian's packages and Python's at once: the one waits for the disk, the other for the network.
+setup:
+	@$(MAKE) -s -j2 --no-print-directory system $(STAMP)
+	@$(MAKE) -s --no-print-directory $(ROS)
 
 # Off-screen rendering needs Mesa; Open3D needs libusb; ROS interface packages need a compiler. Installed where that
 # is possible, else named.
@@ -63,8 +66,8 @@ system:
 $(STAMP): setup.py pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (first time: a few minutes)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[mujoco,mllm,ros,bench,dev]'
+	@$(BIN)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	@$(BIN)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e '.[mujoco,mllm,ros,bench,dev]'
 	@touch $@
 
 # ROS 2 for the tests: wheels, our interfaces, and stand-ins of two packages that PyPI lacks. There are no wheels for
@@ -73,7 +76,7 @@ INTERFACES := embodied_agent_interfaces tests/ros_packages/control_msgs tests/ro
 $(ROS): $(STAMP) tests/ros_packages/requirements.txt $(shell find $(INTERFACES) -type f)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then \
 	  echo "installing ROS 2 for the tests (first time: about two minutes)"; \
-	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -r tests/ros_packages/requirements.txt \
+	  $(BIN)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -r tests/ros_packages/requirements.txt \
 	  && embodied_agent_interfaces/build.sh $(VENV) $(INTERFACES); \
 	else echo "no ROS 2 wheels for $$(uname -sm): the ROS tests will be skipped"; fi
 	@touch $@
