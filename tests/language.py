@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -94,6 +94,11 @@ class World:
             yield
         finally:
             self.units.append("end")
+
+    def overlooked(self, found: Sequence[Any], handled: Sequence[Any]) -> list[Any]:
+        """Those that were not handled."""
+        ids = {item.id for item in handled}
+        return [item for item in found if item.id not in ids]
 
     def answer(self, name: str, default: Any, arguments: dict[str, Any]) -> Result:
         """The next answer of a primitive."""

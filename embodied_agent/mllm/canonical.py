@@ -1,4 +1,4 @@
-"""The one wording in which programs describe things, as far as it says what by names alone.
+"""The one wording in which programs describe things, and what it says of names and places.
 
 [ordinal or superlative] [size] [color] noun [from the side] [relation the ...] [except the ... and the ...]
 """
@@ -12,6 +12,12 @@ from embodied_agent.mllm.mentions import singulars
 from embodied_agent.mllm.vocabulary import CATEGORIES, COLOR_INDEX, KINDS
 
 _PARTS = ("drawer", "cupboard door", "button", "knob", "shelf", "cabinet", "cupboard")
+RELATIONS = ("left of", "right of", "in front of", "behind", "next to")
+_RELATED = re.compile(rf"(.*?)(?: ({'|'.join(RELATIONS)}) the (.*))?$")
+_RANKED = re.compile(
+    r"^(?:(?:leftmost|rightmost|nearest|farthest) (?P<most>.*)|"
+    r"(?:first|second|third) (?P<some>.*?) from the (?:left|right|front|back)(?P<more>.*))$"
+)
 _NOUNS = "|".join(sorted((*KINDS, *CATEGORIES, *_PARTS), key=len, reverse=True))
 _NOUN = (
     r"(?:(?:leftmost|rightmost|nearest|farthest|largest|smallest|top|bottom|second|third) )?"
@@ -27,32 +33,48 @@ def is_canonical(words: str) -> bool:
     return _CANONICAL.fullmatch(words) is not None
 
 
+def unranked(words: str) -> str:
+    """A description without its rank in a row; "" if it has none."""
+    found = _RANKED.match(words)
+    return "".join(part or "" for part in found.group("most", "some", "more")) if found else ""
+
+
 @dataclass(frozen=True)
 class Named:
-    """What a description says of things by names alone.
+    """What a description says of things by names, and by where they stand to others.
 
     Attributes:
         kinds: Names that fit.
         color: "" = any.
         plural: All that fit are meant.
+        relation: To what `reference` names, one of `RELATIONS`; "" = none.
         but: What is left out of them.
     """
 
     kinds: tuple[str, ...]
     color: str
     plural: bool
+    relation: str = ""
+    reference: Named | None = None
     but: tuple[Named, ...] = ()
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it says where things stand."""
+        return bool(self.relation) or any(other.is_placed for other in self.but)
 
 
 def named_by(words: str) -> Named | None:
-    """What a description says; None if that is more than names: a size, a rank, a place."""
-    head, _, left_out = words.partition(" except the ")
+    """What a description says; None if that is more: a size, a rank, what it lies in or on."""
+    placed, _, left_out = words.partition(" except the ")
+    head, relation, other = _RELATED.match(placed).groups("")  # type: ignore[union-attr]
     *colors, noun = head.split() or [""]
     one = next((name for name in singulars(noun) if name in KINDS or name in CATEGORIES), "")
     if not one or len(colors) > 1 or any(color not in COLOR_INDEX for color in colors):
         return None
+    reference = named_by(other) if relation else None
     but = [named_by(other) for other in left_out.split(" and the ")] if left_out else []
     known = tuple(other for other in but if other is not None)
-    if len(known) < len(but):
+    if len(known) < len(but) or bool(relation) != (reference is not None):
         return None
-    return Named(CATEGORIES.get(one, (one,)), "".join(colors), one != noun, known)
+    return Named(CATEGORIES.get(one, (one,)), "".join(colors), one != noun, relation, reference, known)

@@ -21,7 +21,7 @@ from embodied_agent.mllm.counting import ranked
 from embodied_agent.mllm.decoder import Cache
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, seen_at
 from embodied_agent.mllm.tokenizer import ABSENT, MENTIONS, SPECIAL, STATES, ProgramTokenizer
-from embodied_agent.mllm.witness import PLAIN, attest, levelled
+from embodied_agent.mllm.witness import PLAIN, attest, in_all_but_rank, levelled
 
 LONGEST_PHRASE = 32
 UNHEARD_OF = -10.0  # log-probability below which nothing is a phrase here, whatever it says by itself
@@ -163,11 +163,14 @@ class Writer:
         share = pointing.members[0, 0].sigmoid()
         name = STATES[state].strip("<>")
         objects, confidence = _choose(name, best, share[:seen])
-        counted = ranked(words, pointing.fitting[0, 0, :seen].sigmoid(), memory.places[0, :seen])
-        if counted is not None and name == "found":
-            objects = (counted,)
-        told, objects = attest(words, name, objects, memory.named[0, :seen])
-        told, objects = levelled(words, told, objects, memory.named[0, :seen], memory.places[0, :seen])
+        named, places = memory.named[0, :seen], memory.places[0, :seen]
+        by_name, told = in_all_but_rank(words, named, places), name
+        fitting = pointing.fitting[0, 0, :seen].sigmoid() if by_name is None else by_name
+        counted = ranked(words, fitting, places)
+        if counted is not None and (name == "found" or by_name is not None):
+            told, objects = "found", (counted,)
+        told, objects = attest(words, told, objects, named, places)
+        told, objects = levelled(words, told, objects, named, places)
         chosen = torch.zeros(1, 1, memory.objects.shape[1], dtype=torch.bool)
         chosen[0, 0, list(objects)] = True
         return Link(

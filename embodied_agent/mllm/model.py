@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_agent.errors import CommandRefused
+from embodied_agent.mllm.canonical import is_canonical
 from embodied_agent.mllm.clauses import conditional_of, joined
 from embodied_agent.mllm.decode import Grammar, Link, Timer, Writer
 from embodied_agent.mllm.faults import faults_of, left_out, question_about
@@ -275,7 +276,15 @@ class BuiltinModel:
         together = self._fuse(alone, seen, clicked)
         opening = self.tokenizer.find
         told = [Writer(self.network, self.tokenizer, together.row(k)).ground(opening) for k in range(len(alone))]
+        told = [self._asked_again(link, seen, clicked) for link in told]
         return [told.pop(0) if item.alone else None for item in spoken]
+
+    def _asked_again(self, link: Link, seen: Seen, clicked: Float) -> Link:
+        """A phrase that names nothing, or no one thing, as the program would ask for it: that may be plainer."""
+        if link.state not in ("absent", "ambiguous") or not is_canonical(link.words):
+            return link
+        plainer = self.find(link.words, seen, clicked)
+        return plainer if plainer.state in ("found", "several") else link
 
     def _look(self, frame: Frame) -> Looked:
         if self._last is not None and self._last.frame is frame:

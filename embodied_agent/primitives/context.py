@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # signatures are needed where no simulator is installed
     from embodied_agent.primitives.view import View
 
 AVOIDED = 0.06  # [m] kept around what a unit says to stay away from
+SAME_PLACE = 0.04  # [m] nearer than that, a new thing is one that was handled, seen anew
 AVOIDED_VOXEL = 0.015  # [m] between the points of its widened shape
 HELD = Result(value=False, evidence={"held": True})  # what is in the hand lies nowhere
 
@@ -138,6 +139,16 @@ class Context:
         if self.held is not None and self.held.object.description == description:
             return self.view.known(self.held.object)
         return self.view.hidden(description)
+
+    def overlooked(self, found: Sequence[Object], handled: Sequence[Object]) -> tuple[Object, ...]:
+        """Those of the things found that are none of those handled, nor stand where one of these was put."""
+        ids = {item.id for item in handled}
+        places = [self.view.known(item).position for item in handled]
+        return tuple(
+            item
+            for item in found
+            if item.id not in ids and all(np.abs(item.position - place).max() > SAME_PLACE for place in places)
+        )
 
     def clicked(self, point: int) -> Result:
         """The person's clicked pixel number `point` (from 1), (x, y); ok=False where they gave none."""

@@ -8,7 +8,7 @@ tested before every node and every call. Nothing is ever compiled or executed as
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -22,12 +22,17 @@ from embodied_agent.program.render import label, render_expression
 from embodied_agent.signature import Signature, Type, article, is_of_type
 from embodied_agent.types import Result, Status
 
+_LOOKS = 3  # at what a `for` goes through; each may show what was hidden before
+
 
 class RunContext(Protocol):
     """What the interpreter needs of the context that primitives share."""
 
     def unit(self, preferences: Mapping[str, Any]) -> AbstractContextManager[Any]:
         """Apply a unit's preferences to everything inside the block."""
+
+    def overlooked(self, found: Sequence[Any], handled: Sequence[Any]) -> Sequence[Any]:
+        """Those of the objects that were found that are none of those that were handled."""
 
 
 class Entry(Protocol):
@@ -233,13 +238,32 @@ class _Machine(Recorder):
         else:
             objects = self.value(node.objects, frame, asked)
             evidence.update(with_value(asked.answers, objects))
-        if len(objects) > nodes.FOR_LIMIT:
-            raise NodeFailed(f"{len(objects)} objects to go through, at most {nodes.FOR_LIMIT} are allowed")
-        for number, item in enumerate(objects, start=1):
-            frame.values[node.variable] = item
-            text = f"{node.variable} = {plain(item)} ({number} of {len(objects)})"
-            with self.node(node, text, "control", frame, f"{path}[{number}]"):
-                self.block(node.body, frame, f"{path}[{number}]")
+        handled: list[Any] = []
+        for _ in range(_LOOKS):
+            total = len(handled) + len(objects)
+            if total > nodes.FOR_LIMIT:
+                raise NodeFailed(f"{total} objects to go through, at most {nodes.FOR_LIMIT} are allowed")
+            for item in objects:
+                handled.append(item)
+                frame.values[node.variable] = item
+                text = f"{node.variable} = {plain(item)} ({len(handled)} of {total})"
+                with self.node(node, text, "control", frame, f"{path}[{len(handled)}]"):
+                    self.block(node.body, frame, f"{path}[{len(handled)}]")
+            objects = self.overlooked(node, frame, path, handled)
+            if not objects:
+                return
+            evidence["overlooked"] = evidence.get("overlooked", 0) + len(objects)
+        raise NodeFailed(f"{plain(objects[0])} is left", dict(evidence))
+
+    def overlooked(self, node: nodes.For, frame: Frame, path: str, handled: Sequence[Any]) -> Sequence[Any]:
+        """What a second look finds that the first did not: one thing may hide another."""
+        if not isinstance(node.objects, nodes.Call) or self.call_level(node.objects.name) != "primitive":
+            return ()
+        try:
+            found = self.call(node.objects, frame, path, Asked(path), {})
+        except NodeFailed:
+            return ()  # nothing is there any more
+        return self.context.overlooked(found, handled)
 
     def _while(self, node: nodes.While, frame: Frame, path: str, evidence: dict[str, Any]) -> None:
         for number in range(1, nodes.WHILE_LIMIT + 1):

@@ -10,7 +10,7 @@ pytest.importorskip("mink")
 pytest.importorskip("toppra")
 
 from embodied_agent.control.kinematics import Kinematics
-from embodied_agent.control.limits import trajectory_problem
+from embodied_agent.control.limits import MAX_DURATION, trajectory_problem
 from embodied_agent.control.straight import rotation_angle
 from embodied_agent.control.trajectory import PERIOD, parameterize, rounded_waypoints
 from embodied_agent.robots.description import load_robot
@@ -90,8 +90,9 @@ def test_trajectories_keep_every_limit_and_pass_the_supervisor_s_rules(
         if len(values):
             assert (np.abs(values).max(axis=0) <= limit * 1.001).all()
     problem = trajectory_problem(kinematics, trajectory, path[0])
-    # Random joints may lead the tool out of its workspace; nothing else may be wrong.
-    assert problem == "" or problem.startswith("the tool would leave")
+    # Random joints may lead the tool out of its workspace, and slowly a long way; nothing else may be wrong.
+    too_long = problem.startswith("it takes") and trajectory.times[-1] > MAX_DURATION
+    assert problem == "" or problem.startswith("the tool would leave") or too_long
 
 
 @given(robots, seeds)

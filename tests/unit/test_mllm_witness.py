@@ -6,7 +6,7 @@ from torch import Tensor
 
 from embodied_agent.mllm.objects import ATTRIBUTES
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLOR_INDEX
-from embodied_agent.mllm.witness import attest, levelled
+from embodied_agent.mllm.witness import attest, in_all_but_rank, levelled
 
 
 def named(*things: tuple[str, str, float]) -> Tensor:
@@ -17,53 +17,63 @@ def named(*things: tuple[str, str, float]) -> Tensor:
     return rows
 
 
+# One behind the other, 0.2 m apart.
+ROW = torch.tensor([[0.3 + 0.2 * k, 0.0, 0.02, 0.04, 0.04, 0.0, 0.04] for k in range(5)])
+
+
+def held(
+    words: str, state: str, objects: tuple[int, ...], seen: Tensor, places: Tensor = ROW
+) -> tuple[str, tuple[int, ...]]:
+    return attest(words, state, objects, seen, places[: len(seen)])
+
+
 SEEN = named(("red", "cube", 0.95), ("black", "cube", 0.9), ("red", "bowl", 0.98), ("red", "cube", 0.97))
 
 
 def test_what_the_eye_plainly_named_is_not_absent() -> None:
-    assert attest("black cube", "absent", (), SEEN) == ("found", (1,))
-    assert attest("bowl", "absent", (), SEEN) == ("found", (2,))
+    assert held("black cube", "absent", (), SEEN) == ("found", (1,))
+    assert held("bowl", "absent", (), SEEN) == ("found", (2,))
 
 
 def test_two_that_fit_are_asked_about_and_several_are_several() -> None:
-    assert attest("red cube", "absent", (), SEEN) == ("ambiguous", (0, 3))
-    assert attest("red cubes", "absent", (), SEEN) == ("several", (3, 0))
+    assert held("red cube", "absent", (), SEEN) == ("ambiguous", (3, 0))
+    assert held("red cubes", "absent", (), SEEN) == ("several", (3, 0))
 
 
 def test_what_was_named_with_doubt_stays_absent() -> None:
-    assert attest("mug", "absent", (), named(("red", "mug", 0.5))) == ("absent", ())
+    assert held("mug", "absent", (), named(("red", "mug", 0.5))) == ("absent", ())
 
 
 @pytest.mark.parametrize(
     "words",
     [
         "large black cube",
-        "black cube left of the bowl",
+        "black cube on the bowl",
         "third black cube from the left",
         "cubes except the leftmost cube",
     ],
 )
 def test_a_description_that_says_more_than_colour_and_kind_is_the_pointers_own(words: str) -> None:
-    assert attest(words, "absent", (), SEEN) == ("absent", ())
+    assert held(words, "absent", (), SEEN) == ("absent", ())
 
 
 def test_what_the_eye_plainly_denies_is_not_found() -> None:
-    assert attest("green cube", "found", (0,), SEEN) == ("absent", ())
-    assert attest("red bin next to the bowl", "found", (2,), SEEN) == ("absent", ())
+    assert held("green cube", "found", (0,), SEEN) == ("absent", ())
+    assert held("red bin next to the bowl", "found", (2,), SEEN) == ("absent", ())
 
 
 @pytest.mark.parametrize(
     "words", ["red cube", "third red cube from the left", "red thing", "fruit", "top drawer", ""]
 )
 def test_what_it_does_not_deny_stays_found(words: str) -> None:
-    assert attest(words, "found", (0,), SEEN) == ("found", (0,))
+    assert held(words, "found", (0,), SEEN) == ("found", (0,))
 
 
 @pytest.mark.parametrize("words", ["boxes", "cubes", "black balls", "bins", "box"])
 def test_plurals_are_read(words: str) -> None:
     kind = words.split()[-1]
     kind = {"boxes": "box"}.get(kind, kind.removesuffix("s"))
-    assert attest(words, "absent", (), named(("black", kind, 0.99)))[1] == (0,)
+    assert held(words, "absent", (), named(("black", kind, 0.99)))[1] == (0,)
 
 
 PLACES = torch.tensor([[0.8, 0.0, 0.13, 0.25, 0.25, 0.0, 0.26], [0.5, 0.0, 0.2, 0.02, 0.2, 0.15, 0.25]])
@@ -130,13 +140,42 @@ TABLE = named(
 def test_who_is_one_of_several_is_told_by_their_names(
     words: str, meant: tuple[int, ...], pointed: tuple[int, ...]
 ) -> None:
-    assert attest(words, "several", pointed, TABLE) == ("several" if meant else "absent", meant)
+    assert held(words, "several", pointed, TABLE) == ("several" if meant else "absent", meant)
 
 
 def test_a_doubtful_one_of_several_is_in_if_it_is_pointed_at() -> None:
-    assert attest("orange objects", "several", (3,), TABLE)[1] == (3,)
-    assert attest("orange objects", "several", (4,), TABLE)[1] == (3, 4)
+    assert held("orange objects", "several", (3,), TABLE)[1] == (3,)
+    assert held("orange objects", "several", (4,), TABLE)[1] == (3, 4)
 
 
 def test_of_several_in_a_place_those_of_another_kind_are_left_out() -> None:
-    assert attest("cubes left of the box", "several", (0, 1, 3), TABLE) == ("several", (0, 3))
+    assert held("cubes left of the box", "several", (0, 1, 3), TABLE) == ("several", (0, 3))
+
+
+def test_what_stands_where_it_is_said_to_is_not_absent() -> None:
+    assert held("black cube in front of the bowl", "absent", (), SEEN) == ("found", (1,))
+    assert held("black cube behind the bowl", "absent", (), SEEN) == ("absent", ())
+    assert held("red cubes behind the black cube", "absent", (), SEEN) == ("several", (3,))
+
+
+def test_beside_is_measured_between_the_sides() -> None:
+    near = ROW.clone()
+    near[2, 0] = near[1, 0] + 0.15  # 11 cm between them
+    assert held("black cube next to the bowl", "absent", (), SEEN, near) == ("found", (1,))
+    near[2, 0] += 0.02
+    assert held("black cube next to the bowl", "absent", (), SEEN, near) == ("absent", ())
+
+
+def test_what_is_pointed_at_in_another_place_gives_way_to_the_one_that_is_there() -> None:
+    assert attest("red cube behind the bowl", "found", (0,), SEEN, ROW[:4]) == ("found", (3,))
+    assert attest("red cube behind the bowl", "found", (3,), SEEN, ROW[:4]) == ("found", (3,))
+    assert attest("red cube in front of the mug", "found", (0,), SEEN, ROW[:4]) == ("found", (0,))
+
+
+def test_what_fits_in_all_but_rank_is_told_by_names() -> None:
+    fits = in_all_but_rank("second red cube from the front", SEEN, ROW[:4])
+    assert fits is not None and (fits > 0.5).tolist() == [True, False, False, True]
+    fits = in_all_but_rank("nearest cube behind the black cube", SEEN, ROW[:4])
+    assert fits is not None and (fits > 0.5).tolist() == [False, False, False, True]
+    assert in_all_but_rank("red cube", SEEN, ROW[:4]) is None
+    assert in_all_but_rank("second small cube from the left", SEEN, ROW[:4]) is None

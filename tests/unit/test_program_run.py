@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from language import LIBRARY, SKILL_SET, World, checked, ran, task
+from language import LIBRARY, SKILL_SET, World, checked, ran, task, thing
 
 from embodied_agent.errors import Cancelled, SafetyStop
 from embodied_agent.program.events import Event, parent_path
@@ -268,3 +268,24 @@ def test_a_failure_in_a_loop_replaces_the_loop() -> None:
     assert replace(program, "1", checked(task("home()"))).done == frozenset()
     with pytest.raises(KeyError):
         replace(program, "1.7", program)
+
+
+def test_what_a_second_look_shows_is_gone_through_as_well() -> None:
+    one, other = thing("one"), thing("other")
+    world = World({"find_all": [(one,), (one, other), (one, other)]})
+    outcome, events = ran(task("for x in find_all('a'):", "    pick(x)"), world)
+    assert outcome.verdict == "done", outcome.reason
+    rounds = [line for line in shape(events) if line.startswith("succeeded 1.1[") and line.endswith("]")]
+    assert rounds == ["succeeded 1.1[1]", "succeeded 1.1[2]"]
+
+
+def test_a_loop_whose_things_are_all_gone_is_done() -> None:
+    world = World({"find_all": [(thing("one"),), Result(value=(), ok=False, reason="found no 'a'")]})
+    assert ran(task("for x in find_all('a'):", "    home()"), world)[0].verdict == "done"
+
+
+def test_what_always_shows_something_new_fails() -> None:
+    world = World({"find_all": [(thing(str(k)),) for k in range(9)]})
+    outcome, _ = ran(task("for x in find_all('a'):", "    home()"), world)
+    assert outcome.status is Status.FAILURE and outcome.reason.endswith("is left")
+    assert names(world).count("home") == 3
