@@ -51,6 +51,8 @@ def find(context: Context, description: str) -> Result:
 def find_all(context: Context, description: str) -> Result:
     """Find every thing that a description means; fails if none is seen.
 
+    A `for` over it looks again at its end, and goes on with what was hidden before.
+
     Args:
         description: A plural noun phrase, e.g. "cubes", "fruits", "objects except the bowl".
     """
