@@ -5,6 +5,8 @@ The pointer may call a thing absent because it never met that colour on that kin
 model's own words for a phrase and its own names of the things contradict the pointer plainly, the
 names win. Of two drawers an open upper one hides the lower: the only one that shows is then not the
 one that is meant.
+
+Only descriptions in the wording of programs are read here, never the words of a person.
 """
 
 from __future__ import annotations
@@ -63,8 +65,7 @@ def _undenied(words: str, state: str, objects: tuple[int, ...], named: Tensor) -
     kind = next((one for one in singulars(noun) if one in KINDS), "")
     if not kind or state not in ("found", "several"):
         return state, objects
-    colors = tuple(word for word in before if word in COLOR_INDEX)[:1]
-    share = _share(Named((kind,), "".join(colors), plural=False), named, named)
+    share = _called((kind,), next((word for word in before if word in COLOR_INDEX), ""), named)
     left = tuple(index for index in objects if float(share[index]) >= NEVER)
     return (state, left) if left else ("absent", ())
 
@@ -99,15 +100,19 @@ def levelled(
 
 def _share(said: Named, named: Tensor, places: Tensor) -> Tensor:
     """How much each thing is what is said, (N,)."""
-    share = named[:, [CLASS_INDEX[kind] for kind in said.kinds]].sum(1)
-    if said.color:
-        share = share * named[:, len(CLASSES) + COLOR_INDEX[said.color]]
+    share = _called(said.kinds, said.color, named)
     if said.reference is not None:
         holds = _holds(said.relation, places) & ~torch.eye(len(share), dtype=torch.bool)
         share = share * (holds * _share(said.reference, named, places)).amax(1)
     for other in said.but:
         share = share * (1 - _share(other, named, places))
     return share
+
+
+def _called(kinds: tuple[str, ...], color: str, named: Tensor) -> Tensor:
+    """How much each thing is one of the kinds and, if one is given, of the colour, (N,)."""
+    share = named[:, [CLASS_INDEX[kind] for kind in kinds]].sum(1)
+    return share * named[:, len(CLASSES) + COLOR_INDEX[color]] if color else share
 
 
 def _holds(relation: str, places: Tensor) -> Tensor:
