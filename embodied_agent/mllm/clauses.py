@@ -124,23 +124,22 @@ def best_labels(likely: NDArray[np.float64]) -> list[int]:
 
 
 def joined(plain: str, then: str, otherwise: str) -> str | None:
-    """One program out of those of a plain conditional and of its branches; None where one is none.
+    """One program out of those of a plain conditional and of its branches; None where it has no one condition.
 
     Args:
         plain: Of the condition and what to do then; its condition is taken.
-        then: Of what to do then, by itself.
-        otherwise: Of what to do else; "" = nothing.
+        then: Of what to do then, by itself; where that is declined, it speaks of the condition's things
+            ("put it in the bowl"), and what `plain` does is taken.
+        otherwise: Of what to do else; "" = nothing. What is declined is declined when it comes to that.
     """
-    if any(_DECLINES.search(program) for program in (plain, then, otherwise)):
-        return None
     lines = plain.splitlines()
     asked = [k for k, line in enumerate(lines) if line.startswith(f"{_INDENT}if ") and line.endswith(":")]
-    if len(asked) != 1:
+    if _DECLINES.search(plain) or len(asked) != 1:
         return None
-    program = [*lines[: asked[0] + 1], *_inside(then)]
+    program = lines if _DECLINES.search(then) else [*lines[: asked[0] + 1], *_inside(then)]
     if otherwise:
         program += [f"{_INDENT}else:", *_inside(otherwise)]
-    return "\n".join(program) + "\n"
+    return "\n".join(takewhile(bool, program)) + "\n"
 
 
 def _inside(program: str) -> list[str]:

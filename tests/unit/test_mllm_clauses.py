@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import groupby, pairwise, product
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,12 +100,21 @@ def test_the_condition_of_one_and_the_branches_of_others_make_a_program() -> Non
     check(parse(text), library().for_planner)
 
 
-@pytest.mark.parametrize("answer", ['ask("which?")', 'refuse("there is no bin here")'])
-def test_a_clause_that_is_declined_leaves_the_command_to_be_written_as_a_whole(answer: str) -> None:
-    declined = f'with task("no"):\n    {answer}\n'
-    assert joined(declined, THEN, OTHERWISE) is None
-    assert joined(PLAIN, declined, "") is None
-    assert joined(PLAIN, THEN, declined) is None
+DECLINED = 'with task("refuse"):\n    refuse("there is no button here")\n'
+
+
+def test_a_condition_that_is_declined_leaves_the_command_to_be_written_as_a_whole() -> None:
+    assert joined(DECLINED, THEN, OTHERWISE) is None
+
+
+def test_what_makes_no_sense_by_itself_is_done_as_it_was_written_with_its_condition() -> None:
+    assert joined(PLAIN, DECLINED, "") == PLAIN
+
+
+def test_what_cannot_be_done_otherwise_is_refused_when_it_comes_to_that() -> None:
+    text = joined(PLAIN, THEN, DECLINED)
+    assert text is not None and text.endswith('    else:\n        refuse("there is no button here")\n')
+    check(parse(text), library().for_planner)
 
 
 def test_what_has_no_single_condition_is_left_to_be_written_as_a_whole() -> None:
