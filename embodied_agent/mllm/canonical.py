@@ -14,29 +14,19 @@ from embodied_agent.mllm.vocabulary import CATEGORIES, COLOR_INDEX, KINDS
 _PARTS = ("drawer", "cupboard door", "button", "knob", "shelf", "cabinet", "cupboard")
 RELATIONS = ("left of", "right of", "in front of", "behind", "next to")
 _RELATED = re.compile(rf"(.*?)(?: ({'|'.join(RELATIONS)}) the (.*))?$")
-_RANKED = re.compile(
-    r"^(?:(?:leftmost|rightmost|nearest|farthest) (?P<most>.*)|"
-    r"(?:first|second|third) (?P<some>.*?) from the (?:left|right|front|back)(?P<more>.*))$"
-)
 _NOUNS = "|".join(sorted((*KINDS, *CATEGORIES, *_PARTS), key=len, reverse=True))
 _NOUN = (
     r"(?:(?:leftmost|rightmost|nearest|farthest|largest|smallest|top|bottom|second|third) )?"
     rf"(?:(?:small|large) )?(?:(?:{'|'.join(COLOR_INDEX)}) )?(?:{_NOUNS})(?:e?s)?"
     r"(?: from the (?:left|right|front|back))?"
 )
-_PLACED = rf"{_NOUN}(?: (?:left of|right of|in front of|behind|next to|on|in) the {_NOUN})*"
+_PLACED = rf"{_NOUN}(?: (?:{'|'.join((*RELATIONS, 'on', 'in'))}) the {_NOUN})*"
 _CANONICAL = re.compile(rf"{_PLACED}(?: except the {_PLACED}(?: and the {_PLACED})*)?")
 
 
 def is_canonical(words: str) -> bool:
     """Whether a phrase is said as programs say it; then there is nothing to be read out of it."""
     return _CANONICAL.fullmatch(words) is not None
-
-
-def unranked(words: str) -> str:
-    """A description without its rank in a row; "" if it has none."""
-    found = _RANKED.match(words)
-    return "".join(part or "" for part in found.group("most", "some", "more")) if found else ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ things. Said as "if there is a bin, B", and A by itself, either is as easily wri
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -16,15 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from embodied_agent.mllm.faults import declines
 from embodied_agent.mllm.settings import ModelSettings
 
 CLAUSES = ("outside", "if", "1", "2")  # none of them, the condition, what then, what otherwise
 OUTSIDE, IF, THEN, OTHERWISE = range(len(CLAUSES))
 WIDTH, LAYERS, DROPOUT = 192, 3, 0.1  # of the tagger
-SHREDS = (
-    0.4  # mean surprise at a word's label; beyond, the clauses of a command are a guess (99 % of right cuts: 0.36)
-)
-_DECLINES = re.compile(r"^ *(?:refuse|ask)\(", re.M)
+SHREDS = 0.4  # mean surprise at a word's label, beyond which clauses are a guess (99 % of right cuts: below 0.36)
 _INDENT = "    "
 
 
@@ -134,9 +131,9 @@ def joined(plain: str, then: str, otherwise: str) -> str | None:
     """
     lines = plain.splitlines()
     asked = [k for k, line in enumerate(lines) if line.startswith(f"{_INDENT}if ") and line.endswith(":")]
-    if _DECLINES.search(plain) or len(asked) != 1:
+    if declines(plain) or len(asked) != 1:
         return None
-    program = lines if _DECLINES.search(then) else [*lines[: asked[0] + 1], *_inside(then)]
+    program = lines if declines(then) else [*lines[: asked[0] + 1], *_inside(then)]
     if otherwise:
         program += [f"{_INDENT}else:", *_inside(otherwise)]
     return "\n".join(takewhile(bool, program)) + "\n"

@@ -22,6 +22,17 @@ _SUPERLATIVES = {
 }  # fmt: skip
 _RANKED = re.compile(rf"^({'|'.join(_RANKS)}) .* from the ({'|'.join(_SIDES)})$")
 
+_ROW = re.compile(
+    rf"^(?:(?:{'|'.join(_SUPERLATIVES)}) (?P<most>.*)|"
+    rf"(?:{'|'.join(_RANKS)}) (?P<some>.*?) from the (?:{'|'.join(_SIDES)})(?P<more>.*))$"
+)
+
+
+def unranked(words: str) -> str:
+    """A description without its rank in a row; "" if it has none."""
+    found = _ROW.match(words)
+    return "".join(part or "" for part in found.group("most", "some", "more")) if found else ""
+
 
 def ranked(words: str, fitting: Tensor, places: Tensor) -> int | None:
     """The thing of the rank that a description names; None = it names none, or it cannot be told.

@@ -82,10 +82,15 @@ def faults_of(text: str, phrases: Sequence[str], said: str = "") -> tuple[Fault,
     found += _misnamed(text)
     found += [Fault(end, why) for end, why in unsaid_numbers(text, said)]
     found += _undecided(text)
-    if not _DECLINES.search(text):
+    if not declines(text):
         missing = [words for words in phrases if words and f'"{words}"' not in text]
         found += [left_out(words, len(text)) for words in missing]
     return tuple(found)
+
+
+def declines(text: str) -> bool:
+    """Whether a program refuses or asks somewhere."""
+    return bool(_DECLINES.search(text))
 
 
 def in_label(written: str) -> bool:

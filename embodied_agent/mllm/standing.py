@@ -58,8 +58,7 @@ def part_standing(picture: Picture, instances: Instances) -> Instances:
     def longer(values: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.concatenate([values, np.zeros((more, *values.shape[1:]), dtype=np.float32)])
 
-    grown = (longer(values) for values in (instances.classes, instances.colors, instances.scores))
-    classes, colors, scores = grown
+    classes, colors, scores = map(longer, (instances.classes, instances.colors, instances.scores))
     there = np.flatnonzero(np.bincount(ids[ids >= 0].ravel(), minlength=count))
     return only(Instances(ids, classes, colors, scores, instances.thing), there)
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from embodied_agent.mllm.canonical import Named, named_by, unranked
+from embodied_agent.mllm.canonical import Named, named_by
+from embodied_agent.mllm.counting import unranked
 from embodied_agent.mllm.mentions import head_of, singulars
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLOR_INDEX, KINDS
 

@@ -233,8 +233,11 @@ class _Machine(Recorder):
 
     def _for(self, node: nodes.For, frame: Frame, path: str, evidence: dict[str, Any]) -> None:
         asked = Asked(path)
-        if isinstance(node.objects, nodes.Call) and self.call_level(node.objects.name) == "primitive":
-            objects = self.call(node.objects, frame, path, asked, evidence)
+        seen = node.objects if isinstance(node.objects, nodes.Call) else None
+        if seen is not None and self.call_level(seen.name) != "primitive":
+            seen = None
+        if seen is not None:
+            objects = self.call(seen, frame, path, asked, evidence)
         else:
             objects = self.value(node.objects, frame, asked)
             evidence.update(with_value(asked.answers, objects))
@@ -249,18 +252,16 @@ class _Machine(Recorder):
                 text = f"{node.variable} = {plain(item)} ({len(handled)} of {total})"
                 with self.node(node, text, "control", frame, f"{path}[{len(handled)}]"):
                     self.block(node.body, frame, f"{path}[{len(handled)}]")
-            objects = self.overlooked(node, frame, path, handled)
+            objects = () if seen is None else self.overlooked(seen, frame, path, handled)
             if not objects:
                 return
             evidence["overlooked"] = evidence.get("overlooked", 0) + len(objects)
         raise NodeFailed(f"{plain(objects[0])} is left", dict(evidence))
 
-    def overlooked(self, node: nodes.For, frame: Frame, path: str, handled: Sequence[Any]) -> Sequence[Any]:
+    def overlooked(self, look: nodes.Call, frame: Frame, path: str, handled: Sequence[Any]) -> Sequence[Any]:
         """What a second look finds that the first did not: one thing may hide another."""
-        if not isinstance(node.objects, nodes.Call) or self.call_level(node.objects.name) != "primitive":
-            return ()
         try:
-            found = self.call(node.objects, frame, path, Asked(path), {})
+            found = self.call(look, frame, path, Asked(path), {})
         except NodeFailed:
             return ()  # nothing is there any more
         return self.context.overlooked(found, handled)

@@ -218,7 +218,7 @@ def test_an_unknown_split_or_family_is_rejected() -> None:
 
 
 def test_conditionals_know_which_words_are_the_condition_and_which_each_branch() -> None:
-    for seed in range(40):
+    for seed in range(60):
         example = generate(seed, "train", "conditional")
         said = {name: example.command[start:end] for name, (start, end) in example.clauses.items()}
         assert {"if", "1"} <= set(said) <= {"if", "1", "2"} and all(said.values())

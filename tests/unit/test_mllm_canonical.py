@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from embodied_agent.commands.draw import generate
-from embodied_agent.mllm.canonical import Named, is_canonical, named_by, unranked
+from embodied_agent.mllm.canonical import Named, is_canonical, named_by
+from embodied_agent.mllm.counting import unranked
 from embodied_agent.mllm.vocabulary import CATEGORIES
 from sim.descriptions import CATEGORIES as TRUE_CATEGORIES
 

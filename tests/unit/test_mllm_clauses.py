@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import groupby, pairwise, product
+from itertools import groupby, product
 
 import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embodied_agent.commands.draw import generate
 from embodied_agent.library import library
 from embodied_agent.mllm.clauses import CLAUSES, Conditional, best_labels, clause_labels, conditional_of, joined
 from embodied_agent.program.check import check
@@ -119,13 +118,3 @@ def test_what_cannot_be_done_otherwise_is_refused_when_it_comes_to_that() -> Non
 
 def test_what_has_no_single_condition_is_left_to_be_written_as_a_whole() -> None:
     assert joined(THEN, THEN, OTHERWISE) is None
-
-
-def test_the_generator_knows_the_clauses_of_its_conditionals() -> None:
-    for seed in range(60):
-        example = generate(seed, "train", "conditional")
-        said = {name: example.command[start:end] for name, (start, end) in example.clauses.items()}
-        assert {"if", "1"} <= set(said) <= {"if", "1", "2"} and all(said.values())
-        ordered = sorted(example.clauses.values())
-        assert all(first[1] <= second[0] for first, second in pairwise(ordered))
-    assert not generate(0, "train", "place_in").clauses
