@@ -29,6 +29,7 @@ MEMBER_THRESHOLD = 0.5
 ODDS = 2.5  # log of how much likelier a person speaks of what is there than of what is not
 ALTERNATIVES = 2  # readings of a phrase that are tried then
 SURE_THERE = 0.6  # confidence
+NO_DOUBT = -0.05  # log-probability from which on a noun is not asked for again
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Writer:
         tokens: list[int] = []
         states = [hidden]
         while len(tokens) < LONGEST_PHRASE:
-            scores = self.scores(states[-1])
+            scores = self._whatever_color(tokens, self.scores(states[-1]))
             link = scores[self.tokenizer.link]
             scores[: len(SPECIAL)] = -np.inf
             best = int(scores.argmax())
@@ -151,6 +152,28 @@ class Writer:
             tokens.append(best)
             states.append(self.read([best]))
         return tokens, [*states, self.read([self.tokenizer.link])]
+
+    def _whatever_color(self, tokens: list[int], scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of what follows a colour, with what the colour itself says of it taken out where they doubt.
+
+        Whoever never met a black cube reads "the pitch-black wooden block" as a can: "black" drags the noun
+        along. Which kind a person names is independent of its colour, so the noun is read as if each colour had
+        been written before it, all of them as likely (Pearl's back-door adjustment, Causality, section 3.3).
+
+        Args:
+            tokens: What was written of a phrase.
+            scores: Of the next token as the model has it, (V,).
+        """
+        others = next((family for family in self.tokenizer.colors if tokens and tokens[-1] in family), ())
+        if not others or _log_shares(scores).max() > NO_DOUBT:
+            return scores
+        own = self.length - 1
+        shares = []
+        for color in (*(token for token in others if token != tokens[-1]), tokens[-1]):
+            self.forget(own)
+            shares.append(_log_shares(self.scores(self.read([color]))))
+        mean: NDArray[np.float32] = np.logaddexp.reduce(np.stack(shares)) - np.float32(math.log(len(others)))
+        return mean
 
     def follow(self, words: str, hidden: Tensor) -> Link:
         """Point from a link's hidden state."""
@@ -214,7 +237,10 @@ class Writer:
             scores = self.scores(hidden)
             if scores[tokenizer.program] >= scores[tokenizer.ground]:
                 break
+            known = len(links)
             hidden = self._ground_next(None, links, hidden)
+            if len(links) == known:
+                break
         self._judge([hidden], [tokenizer.program])
         return links, self.read([tokenizer.program])
 
@@ -239,7 +265,7 @@ class Writer:
             tokens, states = self.phrase(opened)
             words = tokenizer.decode(tokens)
             self._judge([hidden, *states[:-1]], [tokenizer.ground, *tokens, tokenizer.link])
-        if unheard_of and words in others:  # nothing was meant there
+        if words in others:  # nothing else was meant there
             self.forget(begun)
             self.score = score
             return hidden
@@ -291,6 +317,12 @@ class Writer:
         """Go back to when so many tokens had been read."""
         self._cache.cut(length)
         self.length = length
+
+
+def _log_shares(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log-probabilities, (V,)."""
+    shares: NDArray[np.float32] = torch.from_numpy(scores).log_softmax(-1).numpy()
+    return shares
 
 
 def _choose(state: str, best: Tensor, share: Tensor) -> tuple[tuple[int, ...], float]:

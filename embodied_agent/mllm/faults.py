@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, takewhile
+from itertools import accumulate, count, takewhile
 
 from embodied_agent.mllm.mentions import noun_of, singulars
 from embodied_agent.mllm.numerals import unsaid_numbers
+from embodied_agent.mllm.vocabulary import CATEGORIES
 
 _SOLID = frozenset(("cube", "cylinder", "ball", "banana", "apple", "lemon", "can", "bottle", "button", "knob"))
 _FIXED = frozenset(("drawer", "door", "button", "knob", "shelf", "cabinet", "cupboard"))
@@ -66,13 +67,16 @@ def question_about(faults: Sequence[Fault]) -> str:
     return f'with task("ask"):\n    ask("{asked}")\n'
 
 
-def faults_of(text: str, phrases: Sequence[str], said: str = "") -> tuple[Fault, ...]:
+def faults_of(
+    text: str, phrases: Sequence[str], said: str = "", there: Sequence[str] = ()
+) -> tuple[Fault, ...]:
     """All that is plainly wrong with a program.
 
     Args:
         text: A whole program.
         phrases: What the phrases of its command mean; a program that acts speaks of each.
         said: The command.
+        there: Those of the phrases that mean something that is there.
     """
     found = []
     place = unbound(text + "\n")
@@ -82,7 +86,10 @@ def faults_of(text: str, phrases: Sequence[str], said: str = "") -> tuple[Fault,
     found += _misnamed(text)
     found += [Fault(end, why) for end, why in unsaid_numbers(text, said)]
     found += _undecided(text)
-    if not declines(text):
+    if declines(text):
+        denied = [re.search(f"\\bno {re.escape(words)} here", text) for words in there]
+        found += [Fault(denial.end(), "it denies what was found") for denial in denied if denial]
+    else:
         missing = [words for words in phrases if words and f'"{words}"' not in text]
         found += [left_out(words, len(text)) for words in missing]
     return tuple(found)
@@ -107,12 +114,14 @@ def _misused(text: str) -> list[Fault]:
     faults = []
     lines = 0
     nouns: dict[str, str] = {}
+    described: dict[str, str] = {}
     for line in text.splitlines(keepends=True):
         for call in _CALL.finditer(_STRING.sub(lambda quoted: " " * len(quoted[0]), line)):
-            why = _misuse(call[1], call[2], nouns)
+            why = _misuse(call[1], call[2], nouns, described)
             if why:
                 faults.append(Fault(lines + call.end(), why))
-        nouns |= {found[1] or found[2]: noun_of(found[3]) for found in _DESCRIBED.finditer(line)}
+        described |= {found[1] or found[2]: found[3] for found in _DESCRIBED.finditer(line)}
+        nouns |= {name: noun_of(words) for name, words in described.items()}
         lines += len(line)
     return faults
 
@@ -125,6 +134,32 @@ def _misnamed(text: str) -> list[Fault]:
         if name not in _names(noun_of(found[3])):
             faults.append(Fault(found.end(), f"'{found[3]}' is called a {name}"))
     return faults
+
+
+def renamed(text: str) -> str:
+    """The program with each variable called after what it holds: `ball = find("fruit")` -> `fruit = ...`.
+
+    A name is written before its description, and nothing but its looks depends on it. One that speaks of another
+    kind of thing than the description is a mistake, and stays.
+    """
+    bound = [found[1] or found[2] for found in _DESCRIBED.finditer(text)]
+    new: dict[str, str] = {}
+    for old, found in zip(bound, _DESCRIBED.finditer(text), strict=True):
+        names = _names(noun_of(found[3]))
+        name = next((one for one in names if _kinds(one)), "")
+        alike = _kinds(name) & _kinds(_NUMBER.sub("", old))
+        if alike and _NUMBER.sub("", old) not in names and bound.count(old) == 1:
+            taken = {*bound, *new.values()}
+            new[old] = next(one for k in count(1) if (one := name if k == 1 else f"{name}_{k}") not in taken)
+    if not new:
+        return text
+    spoken = re.compile(rf"{_STRING.pattern}|\b(?:{'|'.join(new)})\b")
+    return spoken.sub(lambda word: new.get(word[0], word[0]), text)
+
+
+def _kinds(name: str) -> frozenset[str]:
+    """What a variable of that name may hold."""
+    return frozenset(CATEGORIES.get("object" if name == "thing" else name, (name,) if name in _KNOWN else ()))
 
 
 def _undecided(text: str) -> list[Fault]:
@@ -152,11 +187,11 @@ def _names(noun: str) -> tuple[str, ...]:
     return ("thing",) if noun == "objects" else singulars(noun)
 
 
-def _misuse(call: str, arguments: str, nouns: dict[str, str]) -> str:
+def _misuse(call: str, arguments: str, nouns: dict[str, str], described: dict[str, str]) -> str:
     """Why a call cannot be meant; "" = it may be."""
     given = [part.strip().rpartition("=")[::2] for part in arguments.split(",")]
     named = [(key, value) for key, value in given if value in nouns]
-    values = [value for _, value in named]
+    values = [described[value] for _, value in named]
     if len(set(values)) < len(values):
         return f"{call}() is given the same thing twice"
     for place, (key, value) in enumerate(given):

@@ -16,8 +16,8 @@ from torch import Tensor
 from embodied_agent.errors import CommandRefused
 from embodied_agent.mllm.canonical import is_canonical
 from embodied_agent.mllm.clauses import conditional_of, joined
-from embodied_agent.mllm.decode import Grammar, Link, Timer, Writer
-from embodied_agent.mllm.faults import faults_of, left_out, question_about
+from embodied_agent.mllm.decode import ODDS, Grammar, Link, Timer, Writer
+from embodied_agent.mllm.faults import faults_of, question_about
 from embodied_agent.mllm.instances import Instances, find_instances, full_mask
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.mask import point_of
@@ -39,6 +39,7 @@ SMALLEST_ROBOT = 12  # cells
 ROBOT = CLASS_INDEX["robot"]
 SURE = -0.3  # log-probability of grounding and program from which on no other grounding is tried
 TRUSTED = 0.6  # confidence from which on a phrase is one
+LEFT_OUT = 5.0  # log of how much less likely a grounding is without such a phrase
 SAME_THING = 0.5  # IoU of mask decoder and instance from which the mask decoder's shape is taken
 
 
@@ -84,13 +85,17 @@ class _Attempt:
         return not self.draft.faults and self.draft.score > SURE
 
     def beside(self, other: _Attempt) -> _Attempt:
-        """The same, blamed for what the other one found with confidence and this one leaves out."""
-        missing = [
-            left_out(link.words, len(self.draft.text))
-            for link in other.links
-            if link.confidence > TRUSTED and not any(_means(own, link) for own in self.links)
-        ]
-        return replace(self, draft=replace(self.draft, faults=(*self.draft.faults, *missing)))
+        """The same, the less likely for whatever the other one found with confidence and this one leaves out."""
+        missing = sum(
+            link.confidence > TRUSTED and not any(_means(own, link) for own in self.links) for link in other.links
+        )
+        return replace(self, draft=replace(self.draft, score=self.draft.score - LEFT_OUT * missing))
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Sound ones first, then likely ones; that a person speaks of what is not there is less likely."""
+        soundness, score = self.draft.rank
+        return soundness, score - ODDS * sum(link.state == "absent" for link in self.links)
 
 
 @dataclass(frozen=True)
@@ -234,7 +239,7 @@ class BuiltinModel:
         attempts = [self._attempt(memory, opening, told, matcher, text)]
         if told and not attempts[0].is_sure:  # phrases cut out wrongly: let the decoder find them itself
             attempts.append(self._attempt(memory, opening, [], matcher, text).beside(attempts[0]))
-        best = max(attempts, key=lambda attempt: attempt.draft.rank)
+        best = max(attempts, key=lambda attempt: attempt.rank)
         ground_s = sum(attempt.ground_s for attempt in attempts)
         timings = {
             "words_s": 0.0,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from embodied_agent.errors import WeightsError
+from embodied_agent.mllm.vocabulary import COLOR_INDEX
 
 PAD, START, FIND, GROUND, LINK, FOUND, SEVERAL, ABSENT, AMBIGUOUS, PROGRAM, END, AGAIN = SPECIAL = (
     "<pad>", "<start>", "<find>", "<ground>", "<link>", "<found>", "<several>", "<absent>", "<ambiguous>",
@@ -54,6 +56,12 @@ class ProgramTokenizer:
         """Text of tokens; marks are left out."""
         plain = [token for token in tokens if token >= len(SPECIAL)]
         return str(self._tokenizer.decode(plain, skip_special_tokens=False))
+
+    @cached_property
+    def colors(self) -> tuple[tuple[int, ...], ...]:
+        """Tokens of the colours where a phrase begins with one, and of those where one follows a word."""
+        families = ([self.encode(lead + color) for color in COLOR_INDEX] for lead in ("", " "))
+        return tuple(tuple(tokens[0] for tokens in family if len(tokens) == 1) for family in families)
 
     def mention(self, number: int) -> int:
         """The token that stands for the grounded phrase of that number; it follows the plain tokens."""

@@ -24,6 +24,8 @@ MOSTLY = 0.5  # share from which on a thing is one of several
 HARDLY = 0.2  # share below which it is none of several
 APART = 0.03  # [m] between centres, from which on one is left of another, or behind it
 NEAR = 0.12  # [m] between what is next to another; sides that are seen aslant are measured 1 cm too short
+FLAT = 0.03  # [m] height up to which extents tell the size
+LARGER = 1.2  # ratio of sizes from which on one of two is the large one
 NEVER = 0.03  # share below which it is plainly not
 
 
@@ -48,9 +50,11 @@ def attest(
         members = tuple(k for k in order if share[k] > MOSTLY or (k in objects and share[k] > HARDLY))
         return "several" if members else "absent", members
     shown = tuple(k for k in order if share[k] > PLAIN)
-    elsewhere = state == "found" and bool(objects) and float(share[objects[0]]) < HARDLY and len(shown) == 1
-    if shown and (state == "absent" or elsewhere):
-        return "several" if said.plural else "found" if len(shown) == 1 else "ambiguous", shown
+    one = len(shown) == 1
+    elsewhere = state == "found" and bool(objects) and float(share[objects[0]]) < HARDLY and one
+    told_apart = state == "ambiguous" and one and int((share > HARDLY).sum()) == 1
+    if shown and (state == "absent" or elsewhere or told_apart):
+        return "several" if said.plural else "found" if one else "ambiguous", shown
     return _undenied(words, state, objects, named)
 
 
@@ -102,12 +106,31 @@ def levelled(
 def _share(said: Named, named: Tensor, places: Tensor) -> Tensor:
     """How much each thing is what is said, (N,)."""
     share = _called(said.kinds, said.color, named)
+    if said.size:
+        share = share * _sized(said, share > PLAIN, places)
     if said.reference is not None:
         holds = _holds(said.relation, places) & ~torch.eye(len(share), dtype=torch.bool)
         share = share * (holds * _share(said.reference, named, places)).amax(1)
     for other in said.but:
         share = share * (1 - _share(other, named, places))
     return share
+
+
+def _sized(said: Named, alike: Tensor, places: Tensor) -> Tensor:
+    """How much each thing is small or large among those that are alike but for their size, (N,).
+
+    Things that are seen aslant show their height best; what is flat shows its extents. Names of several kinds, and
+    things that are all of one size, tell nothing: then it is a half for each.
+    """
+    if len(said.kinds) > 1 or int(alike.sum()) < 2:
+        return torch.full((len(alike),), 0.5)
+    height = places[:, 6] - places[:, 5]
+    size = height if float(height[alike].min()) > FLAT else places[:, 3:5].amax(1)
+    if float(size[alike].max()) < LARGER * float(size[alike].min()):
+        return torch.full((len(alike),), 0.5)
+    middle = float(size[alike].max() * size[alike].min()) ** 0.5
+    fits: Tensor = size < middle if said.size == "small" else size > middle
+    return fits.float()
 
 
 def _called(kinds: tuple[str, ...], color: str, named: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from embodied_agent.errors import PlannerError
 from embodied_agent.mllm.decode import Link, Writer
-from embodied_agent.mllm.faults import Fault, faults_of, in_label
+from embodied_agent.mllm.faults import Fault, faults_of, in_label, renamed
 from embodied_agent.mllm.mentions import WHOLE, fitting, place_of
 from embodied_agent.mllm.tokenizer import MENTIONS, SPECIAL
 
@@ -34,6 +34,7 @@ STEPS = 300  # ... and no further one is begun after so many steps of the decode
 RIVALS = 2  # other choices at one place
 SURE = -0.01  # log-probability from which on nothing else is looked at
 LEAST = -8.0  # ... and under which a rival is none
+RENAMED = -2.0  # log of how much less likely a program is of which a variable is called after something else
 RECENT = 16  # tokens that a line's beginning is away from its description
 
 
@@ -99,6 +100,7 @@ class ProgramWriter:
         self._tokenizer = writer.tokenizer
         self._phrases = [link.words for link in links[:MENTIONS]]
         self._states = [(link.words, link.state) for link in links[:MENTIONS]]
+        self._there = [words for words, state in self._states if state != "absent"]
         self._said = {self._tokenizer.mention(k): self._tokenizer.encode(t) for k, t in enumerate(self._phrases)}
         self.masking = 0.0  # [s]
 
@@ -143,7 +145,13 @@ class ProgramWriter:
             ends.append(len(self._tokenizer.decode_program(tokens, self._phrases)))
         text = self._tokenizer.decode_program(tokens, self._phrases)
         score = self._writer.score + sum(step.score for step in steps)
-        return Draft(text, score, faults_of(text, self._phrases, self._command)), ends
+        draft = Draft(text, score, self._faults(text))
+        if draft.faults and not self._faults(called := renamed(text)):
+            draft = Draft(called, score + RENAMED, ())
+        return draft, ends
+
+    def _faults(self, text: str) -> tuple[Fault, ...]:
+        return faults_of(text, self._phrases, self._command, self._there)
 
     def _follow(self, prefix: list[Step], choice: int | None) -> list[Step]:
         """Go on from a beginning, with a choice if one is given, to the end."""
