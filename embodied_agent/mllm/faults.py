@@ -67,9 +67,7 @@ def question_about(faults: Sequence[Fault]) -> str:
     return f'with task("ask"):\n    ask("{asked}")\n'
 
 
-def faults_of(
-    text: str, phrases: Sequence[str], said: str = "", there: Sequence[str] = ()
-) -> tuple[Fault, ...]:
+def faults_of(text: str, phrases: Sequence[str], said: str = "", there: Sequence[str] = ()) -> tuple[Fault, ...]:
     """All that is plainly wrong with a program.
 
     Args:

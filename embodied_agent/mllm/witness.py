@@ -61,7 +61,12 @@ def attest(
 def in_all_but_rank(words: str, named: Tensor, places: Tensor) -> Tensor | None:
     """How much each thing is what a description says but for its rank in a row, (N,); None = names do not tell."""
     said = named_by(unranked(words))
-    return None if said is None or not len(named) else _share(said, named, places)
+    if said is None or not len(named):
+        return None
+    share = _share(said, named, places)
+    return (
+        None if said.size and float(share.max()) <= MOSTLY else share
+    )  # things of one size: the pointer may know
 
 
 def _undenied(words: str, state: str, objects: tuple[int, ...], named: Tensor) -> tuple[str, tuple[int, ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from embodied_agent.perception.geometry import Rectangle, in_polygon, smallest_rectangle, yaw_rotation
 from embodied_agent.perception.localize import rim_circle
-from embodied_agent.perception.relations import bottom_of, footprint, opening, top_of
+from embodied_agent.perception.relations import bottom_of, footprint, opening, rim_of, top_of
 from embodied_agent.perception.spots import ABOVE, RELEASE, Placement, Spot
 from embodied_agent.types import Array, Object, Pose, Result
 
@@ -54,7 +54,7 @@ def inside(
         return _in_drawer(container, cabinet, extent, contents, yaw, eye)
     outline = opening(container)
     room = smallest_rectangle(outline)
-    rim, floor = top_of(container), bottom_of(container) + FLOOR
+    rim, floor = rim_of(container), bottom_of(container) + FLOOR
     spots = _spread(outline, room, extent, contents, floor, eye)
     center, free = spots[0].center, _gap(spots[0].center, extent, contents, room)
     need = float(min(extent[0], extent[1]))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embodied_agent.perception.geometry import hull_2d, in_polygon
+from embodied_agent.perception.geometry import hull_2d, in_polygon, smallest_rectangle, yaw_rotation
 from embodied_agent.perception.localize import rim_circle
 from embodied_agent.perception.support import behind_panel
 from embodied_agent.types import Array, Object, Result
@@ -20,6 +20,9 @@ INSIDE_RIM = 0.006  # [m] a point this far over the rim's outside still counts a
 BELOW_RIM = 0.005  # [m] an inside thing's lowest seen point may be this far above the rim...
 SUNK = 0.007  # [m] ...if its estimated bottom is at least this far below the rim
 DRAWER_MARGIN = 0.012  # [m]
+RIM_SLICE = 0.015  # [m] of height below a rim that belongs to it
+RIM_LAYER, RIM_STEP = 0.006, 0.003  # [m] of height in which a rim reaches around, and between those looked at
+AROUND = 0.65  # of a container's breadth and depth that its rim has at least; a mug's handle is no part of it
 ON_GAP = 0.018  # [m] between a support's top and the thing's lowest point
 HIDDEN_GAP = 0.012  # [m]
 ON_GAP_HIDDEN = 0.03  # [m] the same where the thing hides the support's top, whose height is unsure
@@ -68,13 +71,31 @@ def opening(container: Object) -> Array:
 
     A mug's handle and what sticks out below the rim do not belong to it.
     """
-    circle = rim_circle(container.cloud)
+    rim = rim_of(container)
+    cloud = container.cloud[container.cloud[:, 2] <= rim]
+    circle = rim_circle(cloud)
     if circle is not None and container.kind != "box":
         angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
         ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
         return np.asarray(circle.center + circle.radius * ring)
-    top = container.cloud[container.cloud[:, 2] > top_of(container) - 0.015]
-    return hull_2d((top if len(top) >= 20 else container.cloud)[:, :2])
+    top = cloud[cloud[:, 2] > rim - RIM_SLICE]
+    return hull_2d((top if len(top) >= 20 else cloud)[:, :2])
+
+
+def rim_of(container: Object) -> float:
+    """Height of a container's rim [m]: the highest slice that reaches around it.
+
+    A mask takes in some of what stands out of a container, whose top is not the rim then.
+    """
+    cloud, top = container.cloud, top_of(container)
+    axes = yaw_rotation(smallest_rectangle(footprint(container)).yaw)[:2, :2]
+    flat = cloud[:, :2] @ axes
+    whole = np.ptp(flat, axis=0)
+    for height in np.arange(top, bottom_of(container) + RIM_SLICE, -RIM_STEP):
+        at = flat[(cloud[:, 2] <= height) & (cloud[:, 2] > height - RIM_LAYER)]
+        if len(at) >= 20 and bool(np.all(np.ptp(at, axis=0) >= AROUND * whole)):
+            return float(height)
+    return top
 
 
 def is_inside(
@@ -95,7 +116,7 @@ def is_inside(
     outline = opening(container)
     over = float(in_polygon(item.cloud[:, :2], outline, INSIDE_RIM).mean())
     centered = bool(in_polygon(item.position[None, :2], outline)[0])
-    rim, bottom = top_of(container), bottom_of(item)
+    rim, bottom = rim_of(container), bottom_of(item)
     lowest = float(np.percentile(item.cloud[:, 2], 5.0))
     sunk = bottom < rim - min(SUNK, 0.5 * container.extent[2]) and lowest < rim + BELOW_RIM
     value = bool(over >= INSIDE_SHARE and centered and sunk)

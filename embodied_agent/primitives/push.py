@@ -42,6 +42,8 @@ def push_along(
 ) -> Result:
     """Put the closed fingers behind a thing and push it straight, as far as it still has to go.
 
+    A push that failed half-way and is asked for again, by a retry or a repaired program, goes the rest of its way.
+
     Args:
         object: The thing as it stands now.
         start: The thing as it stood before the first push.
@@ -49,7 +51,9 @@ def push_along(
         distance: How far it should go.
     """
     arm, way = context.arm, DIRECTIONS[direction]
-    left = distance - float((object.position - start.position) @ way)
+    began = _began(context, start, direction, distance)
+    context.memory[_key(start, direction, distance)] = began
+    left = distance - float((object.position - began.position) @ way)
     if left < 0.01:
         return Result(evidence={"pushed": 0.0, "already_moved": round(distance - left, 4)})
     back, run = _behind(object, way, arm.description.gripper), way * (RUN_UP + left)
@@ -92,12 +96,15 @@ def is_displaced(
     if newest is None:
         return Result(ok=False, reason=f"{object.description!r} is no longer seen")
     way = DIRECTIONS[direction]
-    step = newest.position - object.position
+    step = newest.position - _began(context, object, direction, distance).position
     along = float(step @ way)
     aside = float(np.linalg.norm((step - along * way)[:2]))
     off = max(OFF * distance, AT_LEAST)
+    done = abs(along - distance) <= off and aside <= off
+    if done:
+        context.memory.pop(_key(object, direction, distance), None)
     return Result(
-        value=abs(along - distance) <= off and aside <= off,
+        value=done,
         evidence={
             "moved_along": round(along, 4),
             "asked": distance,
@@ -105,6 +112,16 @@ def is_displaced(
             "tolerance": round(off, 4),
         },
     )
+
+
+def _key(object: Object, direction: Direction, distance: float) -> str:
+    return f"push:{object.id}:{direction}:{distance:g}"
+
+
+def _began(context: Context, object: Object, direction: Direction, distance: float) -> Object:
+    """A thing as it stood before this push was first tried; as given, if it was not or is done."""
+    began: Object = context.memory.get(_key(object, direction, distance), object)
+    return began
 
 
 def _behind(object: Object, way: Array, gripper: GripperDescription) -> Array:

@@ -26,14 +26,15 @@ def test_another_wording_is_not(words: str) -> None:
 
 
 def test_names_and_places_are_read() -> None:
-    box = Named(("box",), "red", plural=False)
+    box = Named(("box",), "red", "", plural=False)
     assert named_by("red box") == box
-    assert named_by("cubes left of the red box") == Named(("cube",), "", True, "left of", box)
-    assert named_by("fruits except the red box") == Named(CATEGORIES["fruit"], "", True, but=(box,))
+    assert named_by("cubes left of the red box") == Named(("cube",), "", "", True, "left of", box)
+    assert named_by("fruits except the red box") == Named(CATEGORIES["fruit"], "", "", True, but=(box,))
+    assert named_by("large red box") == Named(("box",), "red", "large", plural=False)
 
 
 @pytest.mark.parametrize(
-    "words", ["", "large cube", "leftmost cube", "cube on the plate", "cubes except the large cube"]
+    "words", ["", "leftmost cube", "cube on the plate", "cubes except the leftmost cube", "red large cube"]
 )
 def test_what_says_more_is_left_to_the_pointer(words: str) -> None:
     assert named_by(words) is None

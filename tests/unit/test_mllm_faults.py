@@ -4,7 +4,7 @@ import pytest
 
 from embodied_agent.commands.draw import generate
 from embodied_agent.library import library
-from embodied_agent.mllm.faults import faults_of, in_label, question_about, unbound
+from embodied_agent.mllm.faults import faults_of, in_label, question_about, renamed, unbound
 from embodied_agent.program.check import check
 from embodied_agent.program.parse import parse
 from embodied_agent.training.dataset import example_record
@@ -100,6 +100,34 @@ def test_a_program_that_is_known_to_be_wrong_gives_way_to_a_question() -> None:
     )
     for text in (asked, question_about(())):
         check(parse(text), library().signatures)
+
+
+def test_what_was_found_is_not_denied() -> None:
+    denial = 'with task("refuse"):\n    refuse("there is no red can here")\n'
+    assert [fault.why for fault in faults_of(denial, ("red can",), there=("red can",))] == [
+        "it denies what was found"
+    ]
+    assert faults_of(denial, ("red can", "can"), there=("can",)) == ()
+
+
+def test_one_description_names_one_thing() -> None:
+    twice = PLACE.replace('find("bowl")', 'find("red can")')
+    assert "place() is given the same thing twice" in why(twice, "red can")
+
+
+def test_a_variable_is_called_after_what_it_holds() -> None:
+    odd = PLACE.replace('find("red can")', 'find("object next to the can")')
+    assert renamed(odd) == odd.replace("        can =", "        thing =").replace("(can", "(thing")
+    assert why(renamed(odd)) == []
+    taken = odd.replace("bowl = ", "thing = ").replace("=bowl", "=thing").replace('find("bowl")', 'find("object")')
+    assert "thing_2 = find" in renamed(taken) and why(renamed(taken)) == []
+
+
+def test_one_that_is_called_after_another_kind_of_thing_is_a_mistake() -> None:
+    wrong = PLACE.replace('find("red can")', 'find("shelf")')
+    assert renamed(wrong) == wrong and renamed(PLACE) == PLACE
+    other = PLACE.replace('find("red can")', 'find("red cube")')
+    assert renamed(other) == other
 
 
 def test_who_refuses_or_asks_need_not_speak_of_everything() -> None:

@@ -47,7 +47,6 @@ def test_what_was_named_with_doubt_stays_absent() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "large black cube",
         "black cube on the bowl",
         "third black cube from the left",
         "cubes except the leftmost cube",
@@ -179,3 +178,47 @@ def test_what_fits_in_all_but_rank_is_told_by_names() -> None:
     assert fits is not None and (fits > 0.5).tolist() == [False, False, False, True]
     assert in_all_but_rank("red cube", SEEN, ROW[:4]) is None
     assert in_all_but_rank("second small cube from the left", SEEN, ROW[:4]) is None
+
+
+SIZES = named(
+    ("red", "cube", 0.95),
+    ("red", "cube", 0.9),
+    ("red", "mug", 0.9),
+    ("white", "plate", 0.9),
+    ("white", "plate", 0.9),
+)
+
+
+def sized(*sizes: tuple[float, float]) -> Tensor:
+    """Where things of these widths and heights are."""
+    places = ROW[: len(sizes)].clone()
+    for row, (width, height) in zip(places, sizes, strict=True):
+        row[3:5], row[6] = width, height
+    return places
+
+
+def test_of_two_alike_the_small_one_and_the_large_one_are_told_by_their_heights() -> None:
+    places = sized((0.08, 0.06), (0.06, 0.04), (0.08, 0.09), (0.2, 0.02), (0.14, 0.02))
+    for pointed in (("ambiguous", (0, 1)), ("absent", ()), ("found", (0,)), ("found", (1,))):
+        assert held("small cube", *pointed, SIZES, places) == ("found", (1,))
+        assert held("large red cube", *pointed, SIZES, places) == ("found", (0,))
+    assert held("small plate", "ambiguous", (3, 4), SIZES, places) == ("found", (4,))  # flat: by their breadth
+
+
+def test_what_is_of_one_size_or_alone_is_left_to_the_pointer() -> None:
+    places = sized((0.08, 0.042), (0.06, 0.04), (0.08, 0.09), (0.14, 0.02), (0.14, 0.02))
+    assert held("small cube", "ambiguous", (0, 1), SIZES, places) == ("ambiguous", (0, 1))
+    assert held("large mug", "absent", (), SIZES, places) == ("absent", ())
+    assert held("large mug", "found", (2,), SIZES, places) == ("found", (2,))
+    assert held("small object", "ambiguous", (0, 2), SIZES, places) == ("ambiguous", (0, 2))
+
+
+def test_sizes_tell_what_another_stands_beside() -> None:
+    places = sized((0.08, 0.06), (0.06, 0.04), (0.08, 0.09), (0.2, 0.02), (0.14, 0.02))
+    assert held("mug behind the small cube", "absent", (), SIZES, places) == ("found", (2,))
+
+
+def test_what_its_names_tell_apart_is_not_asked_about() -> None:
+    assert held("black cube", "ambiguous", (0, 1), SEEN) == ("found", (1,))
+    doubtful = named(("black", "cube", 0.9), ("black", "cube", 0.4))
+    assert held("black cube", "ambiguous", (0, 1), doubtful) == ("ambiguous", (0, 1))

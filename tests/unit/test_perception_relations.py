@@ -1,12 +1,14 @@
 """Relations between measured things, with numbers, and "unknown" where nothing is seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from embodied_agent.perception import relations
 from embodied_agent.perception.scene import Scene
 from embodied_agent.perception.synthetic import Solid, SyntheticGrounder, render
-from embodied_agent.types import Object
+from embodied_agent.types import Object, Pose
 
 BOWL = Solid("bowl", "tube", (0.17, 0.17, 0.055), (0.6, 0.15, 0.0275), 0.0, "blue")
 MUG = Solid("mug", "tube", (0.07, 0.07, 0.09), (0.45, 0.2, 0.045), 0.0, "red")
@@ -38,6 +40,20 @@ def test_a_cube_is_inside_a_bowl_only_if_it_lies_in_it(place: tuple[float, float
     assert result.ok
     assert result.value is expected, result.evidence
     assert {"share_over_opening", "bottom", "rim"} <= set(result.evidence)
+
+
+def test_what_stands_out_of_a_bowl_and_leaked_into_its_mask_is_not_its_rim() -> None:
+    tall = Solid("cylinder", "cylinder", (0.03, 0.03, 0.08), (0.6, 0.15, 0.046), 0.0, "red")
+    bowl, full = seen(BOWL)["bowl"], seen(BOWL, tall)
+    leaked = replace(
+        full["bowl"],
+        cloud=np.concatenate([full["bowl"].cloud, full["cylinder"].cloud]),
+        pose=Pose(np.array([0.6, 0.15, 0.043])),
+        extent=np.array([0.17, 0.17, 0.086]),
+    )
+    assert relations.rim_of(leaked) == pytest.approx(relations.rim_of(bowl), abs=0.006)
+    assert np.ptp(relations.opening(leaked), axis=0).min() > 0.15
+    assert relations.is_inside(full["cylinder"], leaked, now=1.0).value is True
 
 
 def test_a_cube_beside_a_mug_is_not_inside_it() -> None:
