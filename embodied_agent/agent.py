@@ -367,7 +367,8 @@ def _hand_emptied(
     """A repaired program that first puts down what the hand holds, unless it goes on with that very thing."""
     if context.held is not None:
         is_holding(context, context.held.object)  # what was lost on the way is noticed here
-    held = context.brought = context.held
+    context.begin_repair()
+    held = context.held
     if held is None or held.object.kind in FURNITURE:  # a handle is let go on the way home
         return program
     first = handled_first(program, done, tuple(library().skills))

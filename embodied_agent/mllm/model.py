@@ -91,6 +91,10 @@ class _Attempt:
         )
         return replace(self, draft=replace(self.draft, score=self.draft.score - LEFT_OUT * missing))
 
+    def speaks_of_the_same(self, other: _Attempt) -> bool:
+        """Whether both have the same phrases, in whatever order."""
+        return {link.words for link in self.links} == {link.words for link in other.links}
+
     @property
     def rank(self) -> tuple[int, float]:
         """Sound ones first, then likely ones; that a person speaks of what is not there is less likely."""
@@ -240,6 +244,8 @@ class BuiltinModel:
         if told and not attempts[0].is_sure:  # phrases cut out wrongly: let the decoder find them itself
             attempts.append(self._attempt(memory, opening, [], matcher, text).beside(attempts[0]))
         best = max(attempts, key=lambda attempt: attempt.rank)
+        if not attempts[0].draft.faults and attempts[0].speaks_of_the_same(best):
+            best = attempts[0]  # its phrases are in the order in which they were said
         ground_s = sum(attempt.ground_s for attempt in attempts)
         timings = {
             "words_s": 0.0,

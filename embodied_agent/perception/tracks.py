@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -91,11 +91,16 @@ def shade_of(rgb: NDArray[np.uint8]) -> NDArray[np.intp]:
     return np.asarray(np.where(vivid, bins, HUES + np.digitize(high, GREYS)))
 
 
-def associate(tracks: list[Track], items: list[Object]) -> list[Track | None]:
+def associate(tracks: list[Track], items: list[Object], here: Collection[str] = ()) -> list[Track | None]:
     """For each new measurement, the known thing that it is, or None if it is new.
 
     First whatever stands near where it stood, at least total cost; then what is left on both
     sides and agrees in kind, colour and size was moved.
+
+    Args:
+        tracks: What is known.
+        items: What was measured.
+        here: Ids of what this very look has seen already; it was not moved elsewhere.
     """
     matches: list[Track | None] = [None] * len(items)
     if not tracks or not items:
@@ -112,7 +117,7 @@ def associate(tracks: list[Track], items: list[Object]) -> list[Track | None]:
     for row, item in enumerate(items):
         if matches[row] is not None:
             continue
-        alike = [k for k in free if _alike(tracks[k].item, item)]
+        alike = [k for k in free if tracks[k].item.id not in here and _alike(tracks[k].item, item)]
         if alike:
             best = min(alike, key=lambda k: float(np.linalg.norm(tracks[k].item.position - item.position)))
             matches[row] = tracks[best]

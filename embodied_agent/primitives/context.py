@@ -77,6 +77,8 @@ class Context:
     far: dict[str, Far] = field(default_factory=dict)  # where things could not be put as they were held, by id
     brought: Held | None = None  # what the hand held already when a repaired program began
     memory: dict[str, Any] = field(default_factory=dict)  # earlier readings, e.g. a knob's first angle
+    meant: dict[str, list[str]] = field(default_factory=dict)  # ids of what each phrase meant in this program
+    meant_before: dict[str, str] = field(default_factory=dict)  # ... and in the one that it repairs, if one thing
 
     @contextmanager
     def unit(self, preferences: Mapping[str, Any]) -> Iterator[None]:
@@ -139,6 +141,24 @@ class Context:
         if self.held is not None and self.held.object.description == description:
             return self.view.known(self.held.object)
         return self.view.hidden(description)
+
+    def begin_repair(self) -> None:
+        """A repaired program begins: its phrases mean what they meant in the program before."""
+        self.brought = self.held
+        for phrase, ids in self.meant.items():
+            self.meant_before |= {phrase: ids[0]}
+            if len(set(ids)) > 1:
+                del self.meant_before[phrase]
+        self.meant = {}
+
+    def still_meant(self, description: str) -> Object | None:
+        """What a phrase meant before the repair, if that is seen now; asked again, the phrase is read anew.
+
+        A person spoke of things as they stood at first: "the leftmost cube" is still the one that was moved.
+        """
+        id = self.meant_before.pop(description, "")
+        known = self.view.scene.get(id) if id else None
+        return self.view.again(known) if known is not None else None
 
     def overlooked(self, found: Sequence[Object], handled: Sequence[Object]) -> tuple[Object, ...]:
         """Those of the things found that are none of those handled, nor stand where one of these was put."""

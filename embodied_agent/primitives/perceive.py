@@ -37,6 +37,10 @@ def find(context: Context, description: str) -> Result:
         return Result(value=context.view.known(brought.object), evidence={"held": brought.object.id})
     found, grounding = context.view.find(description)
     evidence = {"description": description, "understood": grounding.words, "found": _measured(found)}
+    before = context.still_meant(description)
+    if before is not None:
+        context.meant.setdefault(description, []).append(before.id)
+        return Result(value=before, evidence=evidence | {"meant_before": before.id})
     if not found:
         known = context.remembered(description)
         if known is not None:  # held, or hidden where it was put: what it is called is known
@@ -44,6 +48,7 @@ def find(context: Context, description: str) -> Result:
         return Result(ok=False, reason=f"found no {description!r} in the image", evidence=evidence)
     if grounding.ambiguous:
         return Result(ok=False, reason=f"{description!r} fits {len(found)} things equally well", evidence=evidence)
+    context.meant.setdefault(description, []).append(found[0].id)
     return Result(value=found[0], evidence=evidence)
 
 

@@ -41,7 +41,8 @@ class Handled(NamedTuple):
 def already_done(program: nodes.Program, last: nodes.Program, outcome: Outcome) -> frozenset[str]:
     """Paths of the task's statements that the last program did and the repaired one repeats.
 
-    Only the part from the failed statement on is run again: units that were done stay done.
+    Only the part from the failed statement on is run again: units that were done stay done. That the arm went home
+    is no lasting thing: it has moved since.
 
     Args:
         program: The repaired program.
@@ -54,7 +55,9 @@ def already_done(program: nodes.Program, last: nodes.Program, outcome: Outcome) 
     before = last.task.body[: int(statements[1].split("[")[0]) - 1]
     before = tuple(statement for statement in before if not _is_inserted(statement))
     again = program.task.body[: len(before)]
-    return frozenset(statement.path for statement in again) if again == before else frozenset()
+    if again != before:
+        return frozenset()
+    return frozenset(statement.path for statement in again if not _is_passing(statement))
 
 
 def handled_first(program: nodes.Program, done: frozenset[str], skills: Collection[str]) -> Handled:
@@ -88,6 +91,10 @@ def beginning_with(program: nodes.Program, skill: str, after: int) -> nodes.Prog
 
 def _is_inserted(statement: nodes.Statement) -> bool:
     return isinstance(statement, nodes.Do) and statement.call.name.startswith("_")
+
+
+def _is_passing(statement: nodes.Statement) -> bool:
+    return isinstance(statement, nodes.Do) and statement.call.name == "home"
 
 
 def _phrase(value: nodes.Expression) -> str:

@@ -12,9 +12,10 @@ from embodied_agent import agent
 from embodied_agent.agent import Agent, Budgets, Listeners
 from embodied_agent.planners.planner import Plan, PlanRequest
 from embodied_agent.primitives.context import Context, Held
+from embodied_agent.program.events import Outcome
 from embodied_agent.program.parse import parse
 from embodied_agent.program.render import render
-from embodied_agent.program.repair import Handled, beginning_with, handled_first
+from embodied_agent.program.repair import Handled, already_done, beginning_with, handled_first
 from embodied_agent.robots.description import load_robot
 from embodied_agent.robots.fake import FakeBackend
 from embodied_agent.types import Command, Detection, Frame, Grounding, Object, Pose
@@ -130,3 +131,10 @@ def test_a_statement_is_put_in_after_what_was_done() -> None:
     program = beginning_with(parse(task('say("a")', 'say("b")')), "_set_down", 1)
     assert render(program) == task('say("a")', "_set_down()", 'say("b")')
     assert [statement.path for statement in program.task.body] == ["1.1", "1.2", "1.3"]
+
+
+def test_units_that_were_done_stay_done_but_the_arm_goes_home_again() -> None:
+    program = parse(task("home()", 'drawer = find("top drawer")', "open(drawer)", *PICK))
+    failed = Outcome.__new__(Outcome)
+    object.__setattr__(failed, "path", "1.5")
+    assert already_done(program, program, failed) == {"1.2", "1.3", "1.4"}

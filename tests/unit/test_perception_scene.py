@@ -8,7 +8,7 @@ import pytest
 from embodied_agent.perception.grounder import Grounder
 from embodied_agent.perception.scene import Scene
 from embodied_agent.perception.synthetic import Solid, SyntheticGrounder, looking_at, moved, render
-from embodied_agent.perception.tracks import FORGET_AFTER
+from embodied_agent.perception.tracks import FORGET_AFTER, Track, associate
 from embodied_agent.types import Detection, Object
 
 CUBE = Solid("cube", "box", (0.04, 0.04, 0.04), (0.45, 0.1, 0.02), 0.4, "red")
@@ -58,6 +58,15 @@ def test_two_alike_things_keep_their_ids_when_one_moves() -> None:
     assert len(now) == 2
     assert abs(now[ids[-0.2]].position[1] + 0.2) < 0.01
     assert abs(now[ids[0.1]].position[1] - 0.25) < 0.01
+
+
+def test_what_this_look_has_seen_is_not_what_is_found_elsewhere_in_it() -> None:
+    seen = World(CUBE).one("cube")
+    other = World(moved(CUBE, position=(0.3, -0.3, 0.02))).one("cube")
+    known = Track(seen, seen)
+    assert associate([known], [other]) == [known]  # carried there since
+    assert associate([known], [other], here={seen.id}) == [None]
+    assert associate([known], [seen], here={seen.id}) == [known]
 
 
 def test_a_thing_on_another_begins_at_its_top() -> None:

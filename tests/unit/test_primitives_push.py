@@ -16,7 +16,7 @@ BLOCKED = Result(ok=False, reason="something is in the way")
 
 def cube(x: float) -> Object:
     grid = np.linspace(-0.02, 0.02, 5)
-    cloud = (*np.stack(np.meshgrid(grid, grid, grid), axis=-1).reshape(-1, 3), x, 0.0, 0.02)
+    cloud = np.stack(np.meshgrid(grid, grid, grid), axis=-1).reshape(-1, 3) + np.array([x, 0.0, 0.02])
     return Object(
         "cube-1", "cube", "cube", "red", Pose(np.array([x, 0.0, 0.02])), np.full(3, 0.04), cloud, 1.0, 0.0
     )
