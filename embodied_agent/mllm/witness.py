@@ -20,7 +20,8 @@ from embodied_agent.mllm.mentions import head_of, singulars
 from embodied_agent.mllm.vocabulary import CLASS_INDEX, CLASSES, COLOR_INDEX, KINDS
 
 PLAIN = 0.6  # share from which on a thing is plainly what the words say
-MOSTLY = 0.5  # share from which on a thing is one of several
+MOSTLY = 0.5  # share from which on a thing has no other name, and is one of several
+RIVAL = 0.4  # share from which on it may be meant as well
 HARDLY = 0.2  # share below which it is none of several
 APART = 0.03  # [m] between centres, from which on one is left of another, or behind it
 NEAR = 0.12  # [m] between what is next to another; sides that are seen aslant are measured 1 cm too short
@@ -49,10 +50,10 @@ def attest(
     if said.plural and not said.is_placed:
         members = tuple(k for k in order if share[k] > MOSTLY or (k in objects and share[k] > HARDLY))
         return "several" if members else "absent", members
-    shown = tuple(k for k in order if share[k] > PLAIN)
+    shown = tuple(k for k in order if share[k] > MOSTLY)
     one = len(shown) == 1
     elsewhere = state == "found" and bool(objects) and float(share[objects[0]]) < HARDLY and one
-    told_apart = state == "ambiguous" and one and int((share > HARDLY).sum()) == 1
+    told_apart = state == "ambiguous" and one and int((share > RIVAL).sum()) == 1
     if shown and (state == "absent" or elsewhere or told_apart):
         return "several" if said.plural else "found" if one else "ambiguous", shown
     return _undenied(words, state, objects, named)
@@ -129,7 +130,8 @@ def _sized(said: Named, alike: Tensor, places: Tensor) -> Tensor:
     """
     if len(said.kinds) > 1 or int(alike.sum()) < 2:
         return torch.full((len(alike),), 0.5)
-    height = places[:, 6] - places[:, 5]
+    stands = places[:, 5] < FLAT  # what lies behind another shows its upper part alone
+    height = places[:, 6] - torch.where(stands, 0.0, places[:, 5])
     size = height if float(height[alike].min()) > FLAT else places[:, 3:5].amax(1)
     if float(size[alike].max()) < LARGER * float(size[alike].min()):
         return torch.full((len(alike),), 0.5)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embodied_agent.errors import MissingDependency, PlannerError
-from embodied_agent.planners.planner import Plan, PlanRequest
+from embodied_agent.planners.planner import Failure, Plan, PlanRequest
+from embodied_agent.program.parse import parse
+from embodied_agent.program.render import render
+from embodied_agent.program.repair import beginning_with, begins_at_home, gives_up
 from embodied_agent.types import Command, Detection, Frame, Grounding
 
 if TYPE_CHECKING:
@@ -66,7 +70,7 @@ class BuiltinPlanner:
         with self._lock:
             written = self._model.plan(command, frames, request.grammar, again=bool(request.failures))
         words = tuple(grounding.words for grounding in written.groundings)
-        return Plan(written.text, words, written.timings)
+        return Plan(_tried_again(written.text, request.failures), words, written.timings)
 
     def ground(self, frame: Frame, phrase: str, points: tuple[tuple[float, float], ...] = ()) -> Grounding:
         """Which detections a noun phrase means, given the person's clicked pixels (x, y)."""
@@ -77,3 +81,16 @@ class BuiltinPlanner:
         """Every thing seen."""
         with self._lock:
             return self._model.detect(frame)
+
+
+def _tried_again(program: str, failures: Sequence[Failure]) -> str:
+    """A repair; one that gives up on what was begun gives way to the failed program, from home.
+
+    The arm may hide just now what it was to handle.
+    """
+    if not failures or not failures[-1].line or not gives_up(parse(program)):
+        return program
+    failed = parse(failures[-1].program)
+    if gives_up(failed):
+        return program
+    return render(failed if begins_at_home(failed) else beginning_with(failed, "home", 0))

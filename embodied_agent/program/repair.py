@@ -53,11 +53,9 @@ def already_done(program: nodes.Program, last: nodes.Program, outcome: Outcome) 
     if len(statements) < 2 or not statements[1].split("[")[0].isdigit():
         return frozenset()
     before = last.task.body[: int(statements[1].split("[")[0]) - 1]
-    before = tuple(statement for statement in before if not _is_inserted(statement))
-    again = program.task.body[: len(before)]
-    if again != before:
-        return frozenset()
-    return frozenset(statement.path for statement in again if not _is_passing(statement))
+    before = tuple(statement for statement in before if not (_is_inserted(statement) or _is_passing(statement)))
+    again = tuple(statement for statement in program.task.body if not _is_passing(statement))[: len(before)]
+    return frozenset(statement.path for statement in again) if again == before else frozenset()
 
 
 def handled_first(program: nodes.Program, done: frozenset[str], skills: Collection[str]) -> Handled:
@@ -87,6 +85,18 @@ def beginning_with(program: nodes.Program, skill: str, after: int) -> nodes.Prog
     call = nodes.Do(nodes.Call(skill))
     whole = nodes.Program(program.functions, changed(program.task, body=(*body[:after], call, *body[after:])))
     return parse(render(whole))  # numbers lines and paths anew
+
+
+def gives_up(program: nodes.Program) -> bool:
+    """Whether a program refuses or asks somewhere."""
+    statements = nodes.walk(program.task.body)
+    return any(isinstance(one, nodes.Do) and one.call.name in ("refuse", "ask") for one in statements)
+
+
+def begins_at_home(program: nodes.Program) -> bool:
+    """Whether the first thing that a program does is to go home."""
+    body = program.task.body
+    return bool(body) and _is_passing(body[0])
 
 
 def _is_inserted(statement: nodes.Statement) -> bool:

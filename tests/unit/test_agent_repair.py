@@ -10,7 +10,8 @@ import pytest
 
 from embodied_agent import agent
 from embodied_agent.agent import Agent, Budgets, Listeners
-from embodied_agent.planners.planner import Plan, PlanRequest
+from embodied_agent.planners.builtin import _tried_again
+from embodied_agent.planners.planner import Failure, Plan, PlanRequest
 from embodied_agent.primitives.context import Context, Held
 from embodied_agent.program.events import Outcome
 from embodied_agent.program.parse import parse
@@ -138,3 +139,20 @@ def test_units_that_were_done_stay_done_but_the_arm_goes_home_again() -> None:
     failed = Outcome.__new__(Outcome)
     object.__setattr__(failed, "path", "1.5")
     assert already_done(program, program, failed) == {"1.2", "1.3", "1.4"}
+    repaired = parse(task("home()", 'drawer = find("top drawer")', "open(drawer)", *PICK))
+    last = parse(task('drawer = find("top drawer")', "open(drawer)", *PICK))
+    object.__setattr__(failed, "path", "1.4")
+    assert already_done(repaired, last, failed) == {"1.2", "1.3", "1.4"}  # home() before them changes nothing
+
+
+def test_a_repair_of_the_built_in_model_that_gives_up_is_the_failed_program_from_home() -> None:
+    def repaired(program: str, last: str, line: int = 3) -> str:
+        return _tried_again(program, (Failure(last, "pick(cube)", line, "it slipped"),))
+
+    given_up, last = task('refuse("there is no red cube here")'), task(*PICK)
+    assert repaired(given_up, last) == task("home()", *PICK)
+    assert repaired(given_up, task("home()", *PICK)) == task("home()", *PICK)
+    assert repaired(task(*OTHER), last) == task(*OTHER)
+    assert repaired(given_up, task('ask("which one?")')) == given_up
+    assert repaired(given_up, last, line=0) == given_up  # it never ran
+    assert _tried_again(given_up, ()) == given_up

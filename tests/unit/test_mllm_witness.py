@@ -220,5 +220,5 @@ def test_sizes_tell_what_another_stands_beside() -> None:
 
 def test_what_its_names_tell_apart_is_not_asked_about() -> None:
     assert held("black cube", "ambiguous", (0, 1), SEEN) == ("found", (1,))
-    doubtful = named(("black", "cube", 0.9), ("black", "cube", 0.4))
+    doubtful = named(("black", "cube", 0.9), ("black", "cube", 0.45))
     assert held("black cube", "ambiguous", (0, 1), doubtful) == ("ambiguous", (0, 1))
