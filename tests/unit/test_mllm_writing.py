@@ -15,6 +15,7 @@ from embodied_agent.mllm.network import EmbodiedNetwork, Memory
 from embodied_agent.mllm.objects import ATTRIBUTES
 from embodied_agent.mllm.settings import TINY
 from embodied_agent.mllm.tokenizer import ProgramTokenizer, train_tokenizer
+from embodied_agent.mllm.vocabulary import COLORS
 from embodied_agent.mllm.writing import Draft, ProgramWriter
 
 RIGHT = """with task("swap"):
@@ -114,3 +115,59 @@ def test_the_cache_is_as_if_the_forgotten_was_never_read(tokenizer: ProgramToken
         back.read([30, 31, 32])
         back.forget(3)
         assert torch.allclose(plain.read([22]), back.read([22]), atol=1e-5)
+
+
+class Swayed(Writer):
+    """After "black" it is in two minds between can and cube, after any other colour it would write cube."""
+
+    def __init__(self, tokenizer: ProgramTokenizer, memory: Memory, doubt: float) -> None:
+        torch.manual_seed(0)
+        super().__init__(EmbodiedNetwork(TINY).eval().requires_grad_(False), tokenizer, memory)
+        self.ids, self.doubt, self.written = tokenizer, doubt, [tokenizer.find]
+        self.length = 1
+
+    def read(self, tokens: list[int], seen: Tensor | None = None) -> Tensor:
+        self.written += tokens
+        self.length += len(tokens)
+        return torch.zeros(TINY.width)
+
+    def forget(self, length: int) -> None:
+        self.length = length
+        del self.written[length:]
+
+    def scores(self, hidden: Tensor, mentions: Any = ()) -> np.ndarray:
+        (can,), (cube,), (black,) = (self.ids.encode(text) for text in (" can", " cube", "black"))
+        logits = np.full(TINY.vocabulary, -20.0, dtype=np.float32)
+        last = self.written[-1]
+        if last in (can, cube):
+            logits[self.ids.link] = 0.0
+        elif last == self.ids.find:
+            logits[black] = 0.0
+        else:
+            logits[cube] = 0.0
+            logits[can] = self.doubt if last == black else -9.0
+        return logits
+
+
+@pytest.fixture(scope="module")
+def colored(tmp_path_factory: pytest.TempPathFactory) -> ProgramTokenizer:
+    path: Path = tmp_path_factory.mktemp("colors") / "tokenizer.json"
+    said = [
+        f'find("{color} {kind}")\nfind("small {color} {kind}")' for color in COLORS for kind in ("can", "cube")
+    ]
+    train_tokenizer(said * 3, path, TINY.vocabulary)
+    return ProgramTokenizer(path)
+
+
+@pytest.mark.parametrize(("doubt", "noun"), [(1.0, "cube"), (-1.0, "cube"), (9.0, "can")])
+def test_a_noun_is_read_whatever_its_colour_where_there_is_doubt(
+    colored: ProgramTokenizer, memory: Memory, doubt: float, noun: str
+) -> None:
+    writer = Swayed(colored, memory, doubt)
+    tokens, states = writer.phrase(torch.zeros(TINY.width))
+    assert colored.decode(tokens) == f"black {noun}"
+    assert writer.written == [colored.find, *tokens, colored.link] and len(states) == len(tokens) + 2
+
+
+def test_colours_are_tokens_of_their_own_with_and_without_a_word_before_them(colored: ProgramTokenizer) -> None:
+    assert [len(family) for family in colored.colors] == [len(COLORS)] * 2
