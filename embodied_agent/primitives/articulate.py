@@ -24,6 +24,7 @@ OPENED = 0.15  # of the range: how well an opening that was asked for is met
 WIDE = 0.85  # from here on more open is as good
 STAYED = 0.01  # [m] a handle that moved less is where it was
 EXPLORE = 0.03  # [m] first pull at a handle, to learn how the part really moves
+OTHER_HINGE = 0.01  # [m] from where a hinge was thought to be, from which on the way is led anew around it
 HANDLE_REACH = 0.06  # [m] a handle sticks out of a drawer's front by less
 SHUT = 0.006  # [m] pushed beyond the estimated closed position; contact ends it
 
@@ -84,6 +85,11 @@ def follow_joint(context: Context, joint: Joint, part: Object, to: Annotated[flo
     led = articulation.travel_between(joint, context.memory.get("led_from", here).position, here.position)
     amount = _amount(joint, here.position, float(before.value), to) - led
     moved = lead(arm, joint, amount, _turn(context), reach=articulation.radius(joint, here.position))
+    better = _bent(joint, moved)
+    if better is not None:  # what stopped it was not its stop but a hinge that was thought to be elsewhere
+        joint = better
+        rest = amount - articulation.travel_between(joint, here.position, arm.tool_pose().position)
+        moved = lead(arm, joint, rest, _turn(context), reach=articulation.radius(joint, here.position))
     after = articulation.travel_between(joint, here.position, arm.tool_pose().position)
     _mark_led(context, part, joint, led + after)
     evidence = {
@@ -94,6 +100,17 @@ def follow_joint(context: Context, joint: Joint, part: Object, to: Annotated[flo
         "opening_by_hand": round(before.value + (led + after) / joint.range, 3),
     }
     return Result(ok=moved.ok, reason=moved.reason, evidence=evidence)
+
+
+def _bent(joint: Joint, moved: Result) -> Joint | None:
+    """A hinge as the way of the hand shows it, where a lead ended early and that way bends around another one."""
+    if joint.type != "revolute" or not moved.ok or "ended" not in moved.evidence:
+        return None
+    refined = articulation.refine(joint, moved.value)
+    if not refined.ok or refined.value.type != "revolute":
+        return None
+    apart = np.linalg.norm((refined.value.origin - joint.origin)[:2])
+    return refined.value if apart > OTHER_HINGE else None
 
 
 @primitive(returns=Type.GRASP, effect="perceive", for_skills=True)
