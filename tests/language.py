@@ -85,6 +85,7 @@ class World:
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     units: list[Any] = field(default_factory=list)
     on_call: Callable[[str], None] = lambda name: None
+    settled: list[str] = field(default_factory=list)
 
     @contextmanager
     def unit(self, preferences: Mapping[str, Any]) -> Iterator[None]:
@@ -99,6 +100,10 @@ class World:
         """Those that were not handled."""
         ids = {item.id for item in handled}
         return [item for item in found if item.id not in ids]
+
+    def settle(self, item: Any) -> None:
+        """Note what a loop has done with."""
+        self.settled.append(item.id)
 
     def answer(self, name: str, default: Any, arguments: dict[str, Any]) -> Result:
         """The next answer of a primitive."""

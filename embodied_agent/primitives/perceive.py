@@ -68,6 +68,7 @@ def find_all(context: Context, description: str) -> Result:
         found, evidence = (*found, known), evidence | {"remembered": known.id}
     if not found:
         return Result(value=(), ok=False, reason=f"found no {description!r} in the image", evidence=evidence)
+    context.members.setdefault(description, {}).update({item.id: item for item in found})
     return Result(value=found, evidence=evidence)
 
 

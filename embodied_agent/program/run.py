@@ -32,7 +32,10 @@ class RunContext(Protocol):
         """Apply a unit's preferences to everything inside the block."""
 
     def overlooked(self, found: Sequence[Any], handled: Sequence[Any]) -> Sequence[Any]:
-        """Those of the objects that were found that are none of those that were handled."""
+        """Those of the objects found that are none of those handled, and those that were lost from sight."""
+
+    def settle(self, item: Any) -> None:
+        """A loop has done with an object all that it does."""
 
 
 class Entry(Protocol):
@@ -252,6 +255,8 @@ class _Machine(Recorder):
                 text = f"{node.variable} = {plain(item)} ({len(handled)} of {total})"
                 with self.node(node, text, "control", frame, f"{path}[{len(handled)}]"):
                     self.block(node.body, frame, f"{path}[{len(handled)}]")
+                if seen is not None:
+                    self.context.settle(item)
             objects = () if seen is None else self.overlooked(seen, frame, path, handled)
             if not objects:
                 return
@@ -263,7 +268,7 @@ class _Machine(Recorder):
         try:
             found = self.call(look, frame, path, Asked(path), {})
         except NodeFailed:
-            return ()  # nothing is there any more
+            found = ()  # nothing is there any more
         return self.context.overlooked(found, handled)
 
     def _while(self, node: nodes.While, frame: Frame, path: str, evidence: dict[str, Any]) -> None:

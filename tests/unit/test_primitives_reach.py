@@ -216,3 +216,23 @@ def test_what_is_no_longer_seen_is_looked_for_anew() -> None:
     run.begin_repair()
     view.item, view.known_item = other, None
     assert find(run, "nearest cube").value is other
+
+
+def test_what_a_broken_loop_was_to_handle_and_is_seen_no_more_is_not_forgotten() -> None:
+    one, two, three = (replace(cube((0.3 + 0.1 * k, 0.0, 0.02)), id=f"cube-{k}") for k in range(3))
+    run = context(Table(one, one))
+    run.members = {"cubes": {item.id: item for item in (one, two, three)}}
+    run.settle(three)  # it lies in the box, under the others
+    assert run.overlooked((one,), (one,)) == ()  # in the first program nothing is known to be lost
+    run.begin_repair()
+    assert run.overlooked((one,), (one,)) == (two,)
+    assert run.overlooked((one,), (one, two)) == ()
+    assert run.overlooked((), (replace(one, id="mug-1"),)) == ()  # a loop over other things
+
+
+def test_what_is_tracked_by_another_id_since_is_not_lost() -> None:
+    one, two, again = (replace(cube((0.3 + 0.1 * k, 0.0, 0.02)), id=f"cube-{k}") for k in range(3))
+    run = context(Table(one, one))
+    run.members = {"cubes": {item.id: item for item in (one, two)}}
+    run.begin_repair()
+    assert run.overlooked((), (one, again)) == ()
