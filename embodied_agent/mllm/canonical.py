@@ -14,7 +14,7 @@ from embodied_agent.mllm.vocabulary import CATEGORIES, COLOR_INDEX, KINDS
 _PARTS = ("drawer", "cupboard door", "button", "knob", "shelf", "cabinet", "cupboard")
 RELATIONS = ("left of", "right of", "in front of", "behind", "next to")
 SIZES = ("small", "large")
-_RELATED = re.compile(rf"(.*?)(?: ({'|'.join(RELATIONS)}) the (.*))?$")
+_RELATED = re.compile(rf"(.*?)(?: ({'|'.join(RELATIONS)}) the (.*))?$", re.DOTALL)
 _NOUNS = "|".join(sorted((*KINDS, *CATEGORIES, *_PARTS), key=len, reverse=True))
 _NOUN = (
     r"(?:(?:leftmost|rightmost|nearest|farthest|largest|smallest|top|bottom|second|third) )?"

@@ -198,11 +198,18 @@ def _misuse(call: str, arguments: str, nouns: dict[str, str], described: dict[st
             continue
         if key == "inside" and noun in _SOLID:
             return f"nothing can be put into a {noun}"
+        if key in ("inside", "on") and described.get(given[0][1], "").endswith(_lying(described[value])):
+            return f"{call}() of a thing to where it is"
         if place == 0 and not key and call in _MOVED and noun in _FIXED:
             return f"{call}() of a {noun}"
         if place == 0 and not key and noun not in _WORKS.get(call, _KNOWN):
             return f"{call}() of a {noun}"
     return ""
+
+
+def _lying(where: str) -> tuple[str, str]:
+    """How a description ends of what lies in or on what another one means."""
+    return f" on the {where}", f" in the {where}"
 
 
 def unbound(text: str) -> int | None:

@@ -131,7 +131,8 @@ class Scene:
     ) -> tuple[tuple[Object, ...], Grounding]:
         """The measured things that a phrase means, best first, and the model's reading of it.
 
-        Things whose depth cannot be read are left out; `Grounding` still holds them.
+        Things whose depth cannot be read are left out, and those of another colour in earlier looks; `Grounding`
+        still holds them.
         """
         look = self._looks.get(frame.camera.name)
         if look is None or look.frame is not frame:
@@ -141,7 +142,9 @@ class Scene:
         found: list[Object] = []
         for detection in grounding.detections:
             item = self._matching(look, detection) or self._newly_measured(look, detection)
-            if item is not None and item.id not in {other.id for other in found}:
+            if item is None or _only_seems(detection, item, phrase):
+                continue
+            if item.id not in {other.id for other in found}:
                 track = self._tracks[item.id]
                 track.item = replace(item, description=phrase)
                 found.append(track.item)
@@ -381,3 +384,9 @@ class Scene:
                 track.why = "something stands in front of it"
             if track.misses >= FORGET_AFTER:
                 del self._tracks[id]
+
+
+def _only_seems(detection: Detection, known: Object, phrase: str) -> bool:
+    """Whether a thing is what is meant only by a colour that it was not read to have until now."""
+    words = phrase.split()
+    return known.color not in ("", detection.color, *words) and detection.color in words

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from embodied_agent.commands.draw import generate
 from embodied_agent.mllm.canonical import Named, is_canonical, named_by
@@ -56,3 +58,9 @@ def test_a_rank_in_a_row_is_taken_off(words: str, rest: str) -> None:
 
 def test_categories_are_those_of_the_simulated_world() -> None:
     assert CATEGORIES == TRUE_CATEGORIES
+
+
+@given(st.text(alphabet=st.sampled_from("ab \n\"'")) | st.text())
+def test_whatever_the_decoder_writes_is_read_or_left(words: str) -> None:
+    assert named_by(words) is None or is_canonical(words)
+    assert named_by(f"the{words}\nred cube") is None

@@ -115,6 +115,19 @@ def test_one_description_names_one_thing() -> None:
     assert "place() is given the same thing twice" in why(twice, "red can")
 
 
+def test_nothing_is_taken_from_where_it_is_put() -> None:
+    loop = """with task("clear"):
+    box = find("red box")
+    for thing in find_all("objects on the red box"):
+        with unit("object"):
+            pick(thing)
+            place(thing, inside=box)
+"""
+    assert why(loop, "red box") == ["place() of a thing to where it is"]
+    assert why(loop.replace(" on the red box", " on the plate"), "red box") == []
+    assert why(loop.replace(" on the red box", " except the red box"), "red box") == []
+
+
 def test_a_variable_is_called_after_what_it_holds() -> None:
     odd = PLACE.replace('find("red can")', 'find("object next to the can")')
     assert renamed(odd) == odd.replace("        can =", "        thing =").replace("(can", "(thing")

@@ -186,6 +186,21 @@ def test_one_misnamed_look_does_not_rename_a_thing(wrong: str) -> None:
     assert [o.kind for o in world.scene.objects] == ["cube"]
 
 
+def test_a_thing_is_not_meant_by_a_colour_that_it_only_seems_to_have_now() -> None:
+    world = World(CUBE)
+    world.look(CUBE)
+    frame, detections = render([CUBE], stamp=5.0)
+    misread = [Detection(d.mask, d.kind, "purple", 0.4) for d in detections]
+    world.grounder.tell((frame, misread))
+    world.scene.look(frame)
+    assert world.scene.find(frame, "purple cube")[0] == ()
+    assert [item.color for item in world.scene.find(frame, "cube")[0]] == ["red"]
+    only = World()  # read so from the first look on
+    frame, _ = render([CUBE], stamp=1.0)
+    only.grounder.tell((frame, misread))
+    assert [item.color for item in only.scene.find(frame, "purple cube")[0]] == ["purple"]
+
+
 @pytest.mark.parametrize("radius", [0.02, 0.031, 0.037])
 def test_a_ball_on_the_table_is_not_taken_for_hanging(radius: float) -> None:
     world = World(Solid("ball", "sphere", (2 * radius,) * 3, (0.33, 0.136, radius), 0.0, "blue"))
