@@ -13,6 +13,7 @@ from embodied_agent.perception.geometry import voxel_centers
 from embodied_agent.perception.grasps import BEST, propose
 from embodied_agent.perception.hand import Hand
 from embodied_agent.primitives.far import Far
+from embodied_agent.primitives.meanings import Meanings
 from embodied_agent.types import Array, Command, Grasp, Object, Pose, Result
 
 if TYPE_CHECKING:  # signatures are needed where no simulator is installed
@@ -77,11 +78,7 @@ class Context:
     far: dict[str, Far] = field(default_factory=dict)  # where things could not be put as they were held, by id
     brought: Held | None = None  # what the hand held already when a repaired program began
     memory: dict[str, Any] = field(default_factory=dict)  # earlier readings, e.g. a knob's first angle
-    meant: dict[str, list[str]] = field(default_factory=dict)  # ids of what each phrase meant in this program
-    members: dict[str, dict[str, Object]] = field(default_factory=dict)  # what each plural phrase meant, by id
-    members_before: dict[str, dict[str, Object]] = field(default_factory=dict)  # ... before the repair
-    settled: set[str] = field(default_factory=set)  # ids of what a loop has done with
-    meant_before: dict[str, str] = field(default_factory=dict)  # ... and in the one that it repairs, if one thing
+    meanings: Meanings = field(default_factory=Meanings)
 
     @contextmanager
     def unit(self, preferences: Mapping[str, Any]) -> Iterator[None]:
@@ -146,32 +143,24 @@ class Context:
         return self.view.hidden(description)
 
     def begin_repair(self) -> None:
-        """A repaired program begins: its phrases mean what they meant in the program before."""
+        """A repaired program begins; what the hand holds it finds there."""
         self.brought = self.held
-        self.members_before = {phrase: dict(members) for phrase, members in self.members.items()}
-        for phrase, ids in self.meant.items():
-            self.meant_before |= {phrase: ids[0]}
-            if len(set(ids)) > 1:
-                del self.meant_before[phrase]
-        self.meant = {}
+        self.meanings.begin_repair()
 
     def still_meant(self, description: str) -> Object | None:
-        """What a phrase meant before the repair, if that is seen now; asked again, the phrase is read anew.
-
-        A person spoke of things as they stood at first: "the leftmost cube" is still the one that was moved.
-        """
-        id = self.meant_before.pop(description, "")
+        """What a phrase meant before the repair, if that is seen now; asked again, the phrase is read anew."""
+        id = self.meanings.before(description)
         known = self.view.scene.get(id) if id else None
         return self.view.again(known) if known is not None else None
 
     def settle(self, item: Object) -> None:
         """A loop has done with a thing all that it does."""
-        self.settled.add(item.id)
+        self.meanings.settle(item)
 
     def overlooked(self, found: Sequence[Object], handled: Sequence[Object]) -> tuple[Object, ...]:
         """Those of the things found that are none of those handled, nor stand where one of these was put.
 
-        After them come those that a loop which was broken off was to handle and that nobody has seen since.
+        Where there is none, those that a loop which was broken off was to handle and nobody has seen since.
         """
         ids = {item.id for item in handled}
         places = [self.view.known(item).position for item in handled]
@@ -180,21 +169,7 @@ class Context:
             for item in found
             if item.id not in ids and all(np.abs(item.position - place).max() > SAME_PLACE for place in places)
         )
-        return new or tuple(self._lost(handled))
-
-    def _lost(self, handled: Sequence[Object]) -> Iterator[Object]:
-        ids = {item.id for item in handled}
-        for members in self.members_before.values():
-            if not ids & members.keys():
-                continue
-            renamed = [item.kind for item in handled if item.id not in members]  # tracked by another id now
-            for item in members.values():
-                if item.id in ids | self.settled:
-                    continue
-                if item.kind in renamed:
-                    renamed.remove(item.kind)
-                else:
-                    yield self.view.known(item)
+        return new or tuple(self.view.known(item) for item in self.meanings.lost(handled))
 
     def clicked(self, point: int) -> Result:
         """The person's clicked pixel number `point` (from 1), (x, y); ok=False where they gave none."""

@@ -39,7 +39,7 @@ def find(context: Context, description: str) -> Result:
     evidence = {"description": description, "understood": grounding.words, "found": _measured(found)}
     before = context.still_meant(description)
     if before is not None:
-        context.meant.setdefault(description, []).append(before.id)
+        context.meanings.note(description, before)
         return Result(value=before, evidence=evidence | {"meant_before": before.id})
     if not found:
         known = context.remembered(description)
@@ -48,7 +48,7 @@ def find(context: Context, description: str) -> Result:
         return Result(ok=False, reason=f"found no {description!r} in the image", evidence=evidence)
     if grounding.ambiguous:
         return Result(ok=False, reason=f"{description!r} fits {len(found)} things equally well", evidence=evidence)
-    context.meant.setdefault(description, []).append(found[0].id)
+    context.meanings.note(description, found[0])
     return Result(value=found[0], evidence=evidence)
 
 
@@ -68,7 +68,7 @@ def find_all(context: Context, description: str) -> Result:
         found, evidence = (*found, known), evidence | {"remembered": known.id}
     if not found:
         return Result(value=(), ok=False, reason=f"found no {description!r} in the image", evidence=evidence)
-    context.members.setdefault(description, {}).update({item.id: item for item in found})
+    context.meanings.note_all(description, found)
     return Result(value=found, evidence=evidence)
 
 

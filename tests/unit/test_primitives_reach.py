@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -178,61 +177,3 @@ def test_a_unit_that_keeps_things_upright_never_tilts_what_is_held(monkeypatch: 
     assert arm.move_to(there, NOTHING, held(cube())).ok
     assert asked[0] is not None and asked[0] < 0.5
     assert asked[1:] == [None, None]
-
-
-class Table(Seen):
-    """Shows a thing, and knows of another one that it may show as well."""
-
-    def __init__(self, shown: Object, known: Object | None) -> None:
-        super().__init__(shown)
-        self.known_item = known
-        self.scene = self
-
-    def get(self, id: str) -> Object | None:
-        return self.known_item if self.known_item is not None and self.known_item.id == id else None
-
-    def again(self, item: Object) -> Object | None:
-        return self.known_item
-
-
-def test_in_a_repair_a_phrase_means_what_it_meant_at_first_and_only_once() -> None:
-    moved, other = replace(cube((0.6, 0.0, 0.02)), id="cube-2"), cube((0.4, 0.0, 0.02))
-    view = Table(moved, moved)
-    run = context(view)
-    assert find(run, "nearest cube").value is moved
-    run.begin_repair()
-    view.item = other  # now another one is nearest
-    assert find(run, "nearest cube").value is moved
-    assert find(run, "nearest cube").value is other
-    run.begin_repair()  # it meant two things: it is read anew
-    assert find(run, "nearest cube").value is other
-
-
-def test_what_is_no_longer_seen_is_looked_for_anew() -> None:
-    moved, other = replace(cube((0.6, 0.0, 0.02)), id="cube-2"), cube((0.4, 0.0, 0.02))
-    view = Table(moved, moved)
-    run = context(view)
-    assert find(run, "nearest cube").value is moved
-    run.begin_repair()
-    view.item, view.known_item = other, None
-    assert find(run, "nearest cube").value is other
-
-
-def test_what_a_broken_loop_was_to_handle_and_is_seen_no_more_is_not_forgotten() -> None:
-    one, two, three = (replace(cube((0.3 + 0.1 * k, 0.0, 0.02)), id=f"cube-{k}") for k in range(3))
-    run = context(Table(one, one))
-    run.members = {"cubes": {item.id: item for item in (one, two, three)}}
-    run.settle(three)  # it lies in the box, under the others
-    assert run.overlooked((one,), (one,)) == ()  # in the first program nothing is known to be lost
-    run.begin_repair()
-    assert run.overlooked((one,), (one,)) == (two,)
-    assert run.overlooked((one,), (one, two)) == ()
-    assert run.overlooked((), (replace(one, id="mug-1"),)) == ()  # a loop over other things
-
-
-def test_what_is_tracked_by_another_id_since_is_not_lost() -> None:
-    one, two, again = (replace(cube((0.3 + 0.1 * k, 0.0, 0.02)), id=f"cube-{k}") for k in range(3))
-    run = context(Table(one, one))
-    run.members = {"cubes": {item.id: item for item in (one, two)}}
-    run.begin_repair()
-    assert run.overlooked((), (one, again)) == ()
