@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from embodied_agent.control.safety import Supervisor
 from embodied_agent.perception import articulation
 from embodied_agent.primitives.arm import Arm
+from embodied_agent.primitives.articulate import _bent
 from embodied_agent.primitives.lead import WORTH_PUSHING, lead, plan_lead, plan_push
 from embodied_agent.robots.description import load_robot
 from embodied_agent.robots.fake import FakeBackend
-from embodied_agent.types import Array, Grasp, Joint, Object, Pose
+from embodied_agent.types import Array, Grasp, Joint, Object, Pose, Result
 
 HINGE = Joint("revolute", np.array([0.68, -0.15, 0.14]), np.array([0.0, 0.0, 1.0]), 1.9, 0.5)
 NOTHING = np.zeros((0, 3))
@@ -93,6 +96,17 @@ def wall(x: float) -> Array:
     """Points of a wall across the way at `x` [m], above the drawer, where the wrist passes."""
     grid = np.stack(np.meshgrid([x], np.arange(-0.3, 0.3, 0.01), np.arange(0.0, 0.5, 0.01)), -1)
     return grid.reshape(-1, 3)
+
+
+@pytest.mark.parametrize(("off", "ended", "found"), [(0.05, True, True), (0.0, True, False), (0.05, False, False)])
+def test_a_way_that_ended_early_shows_where_the_hinge_is(off: float, ended: bool, found: bool) -> None:
+    thought = replace(HINGE, origin=HINGE.origin - np.array([0.0, off, 0.0]))
+    way = articulation.path(HINGE, Pose(np.array([0.62, 0.1, 0.14])), 0.7, steps=40)
+    moved = Result(way, True, "", {"ended": "the tool met 68.7 N"} if ended else {})
+    better = _bent(thought, moved)
+    assert (better is not None) == found
+    if better is not None:
+        assert np.linalg.norm((better.origin - HINGE.origin)[:2]) < 0.005
 
 
 def test_a_drawer_is_pushed_all_the_way_where_nothing_stands_in_it(arm: Arm) -> None:
