@@ -65,9 +65,8 @@ def in_all_but_rank(words: str, named: Tensor, places: Tensor) -> Tensor | None:
     if said is None or not len(named):
         return None
     share = _share(said, named, places)
-    return (
-        None if said.size and float(share.max()) <= MOSTLY else share
-    )  # things of one size: the pointer may know
+    untold = bool(said.size) and float(share.max()) <= MOSTLY  # things of one size: the pointer may know
+    return None if untold else share
 
 
 def _undenied(words: str, state: str, objects: tuple[int, ...], named: Tensor) -> tuple[str, tuple[int, ...]]:
