@@ -25,6 +25,7 @@ RIVAL = 0.4  # share from which on it may be meant as well
 HARDLY = 0.2  # share below which it is none of several
 APART = 0.03  # [m] between centres, from which on one is left of another, or behind it
 NEAR = 0.12  # [m] between what is next to another; sides that are seen aslant are measured 1 cm too short
+UPPER = 0.75  # of a cabinet's height, beyond which the upper edge of its top drawer alone is
 FLAT = 0.03  # [m] height up to which extents tell the size
 LARGER = 1.2  # ratio of sizes from which on one of two is the large one
 NEVER = 0.03  # share below which it is plainly not
@@ -101,7 +102,8 @@ def levelled(
         cabinet = int(named[:, CLASS_INDEX["cabinet"]].argmax())
         if float(named[cabinet, CLASS_INDEX["cabinet"]]) < PLAIN:
             return state, objects
-        right = drawers & ((heights > float(places[cabinet, 6]) / 2) == (level == "top"))
+        upper = places[:, 6] > UPPER * float(places[cabinet, 6])  # a mask may leak down to the floor, not up
+        right = drawers & (upper == (level == "top"))
     shown = tuple(right.nonzero()[:, 0].tolist())
     if objects and bool(right[objects[0]]):
         return state, objects
