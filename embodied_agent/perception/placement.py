@@ -52,9 +52,9 @@ def inside(
     """
     if container.kind == "drawer":
         return _in_drawer(container, cabinet, extent, contents, yaw, eye)
-    outline = opening(container)
-    room = smallest_rectangle(outline)
     rim, floor = rim_of(container), bottom_of(container) + FLOOR
+    outline = opening(container, rim)
+    room = smallest_rectangle(outline)
     spots = _spread(outline, room, extent, contents, floor, eye)
     center, free = spots[0].center, _gap(spots[0].center, extent, contents, room)
     need = float(min(extent[0], extent[1]))

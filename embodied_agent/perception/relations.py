@@ -66,12 +66,15 @@ def footprint(item: Object) -> Array:
     return hull_2d(item.cloud[:, :2])
 
 
-def opening(container: Object) -> Array:
+def opening(container: Object, rim: float) -> Array:
     """Convex outline (M, 2) of a container's opening at its rim [m].
 
     A mug's handle and what sticks out below the rim do not belong to it.
+
+    Args:
+        container: A bowl, mug, box or bin.
+        rim: Its height, as `rim_of` gives it [m].
     """
-    rim = rim_of(container)
     cloud = container.cloud[container.cloud[:, 2] <= rim]
     circle = rim_circle(cloud)
     if circle is not None and container.kind != "box":
@@ -113,10 +116,11 @@ def is_inside(
         return unknown
     if container.kind == "drawer":
         return _in_drawer(item, container, cabinet)
-    outline = opening(container)
+    rim = rim_of(container)
+    outline = opening(container, rim)
     over = float(in_polygon(item.cloud[:, :2], outline, INSIDE_RIM).mean())
     centered = bool(in_polygon(item.position[None, :2], outline)[0])
-    rim, bottom = rim_of(container), bottom_of(item)
+    bottom = bottom_of(item)
     lowest = float(np.percentile(item.cloud[:, 2], 5.0))
     sunk = bottom < rim - min(SUNK, 0.5 * container.extent[2]) and lowest < rim + BELOW_RIM
     value = bool(over >= INSIDE_SHARE and centered and sunk)

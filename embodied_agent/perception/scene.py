@@ -311,16 +311,9 @@ class Scene:
         }
         return missed(list(self._tracks.values()), seen, self._before, look)
 
-    def _track(
-        self,
-        items: list[Object],
-        masks: list[clouds.Mask],
-        look: Look,
-        still: bool,
-        here: frozenset[str] = frozenset(),
-    ) -> tuple[Object, ...]:
+    def _track(self, items: list[Object], masks: list[clouds.Mask], look: Look, still: bool) -> tuple[Object, ...]:
         camera = look.frame.camera.name
-        matches = associate(list(self._tracks.values()), items, here)
+        matches = associate(list(self._tracks.values()), items, look.masks)
         seen = []
         for item, mask, match in zip(items, masks, matches, strict=True):
             track = match or self._begin(item)
@@ -365,8 +358,7 @@ class Scene:
     def _newly_measured(self, look: Look, detection: Detection) -> Object | None:
         masked = replace(detection, mask=detection.mask & ~look.robot)
         measured, _ = self._measure(look.frame, look.points, [masked], [masked.mask])
-        here = frozenset(look.masks)
-        return self._track(measured, [masked.mask], look, still=False, here=here)[0] if measured else None
+        return self._track(measured, [masked.mask], look, still=False)[0] if measured else None
 
     def _judge_unseen(self, look: Look, seen: set[str]) -> None:
         """Say of each thing not seen whether it is hidden, or gone from where it was."""

@@ -33,9 +33,9 @@ class Meanings:
     def begin_repair(self) -> None:
         """A repaired program begins: its phrases mean what they meant in the program before."""
         for phrase, ids in self._one.items():
-            self._one_before |= {phrase: ids[0]}
-            if len(set(ids)) > 1:
-                del self._one_before[phrase]
+            self._one_before.pop(phrase, None)
+            if len(set(ids)) == 1:
+                self._one_before[phrase] = ids[0]
         self._one = {}
         self._several_before = {phrase: dict(members) for phrase, members in self._several.items()}
 

@@ -51,8 +51,7 @@ def push_along(
         distance: How far it should go.
     """
     arm, way = context.arm, DIRECTIONS[direction]
-    began = _began(context, start, direction, distance)
-    context.memory[_key(start, direction, distance)] = began
+    began: Object = context.memory.setdefault(_key(start, direction, distance), start)
     left = distance - float((object.position - began.position) @ way)
     if left < 0.01:
         return Result(evidence={"pushed": 0.0, "already_moved": round(distance - left, 4)})
@@ -96,13 +95,15 @@ def is_displaced(
     if newest is None:
         return Result(ok=False, reason=f"{object.description!r} is no longer seen")
     way = DIRECTIONS[direction]
-    step = newest.position - _began(context, object, direction, distance).position
+    key = _key(object, direction, distance)
+    began: Object = context.memory.get(key, object)
+    step = newest.position - began.position
     along = float(step @ way)
     aside = float(np.linalg.norm((step - along * way)[:2]))
     off = max(OFF * distance, AT_LEAST)
     done = abs(along - distance) <= off and aside <= off
     if done:
-        context.memory.pop(_key(object, direction, distance), None)
+        context.memory.pop(key, None)
     return Result(
         value=done,
         evidence={
@@ -115,13 +116,8 @@ def is_displaced(
 
 
 def _key(object: Object, direction: Direction, distance: float) -> str:
+    """Where the run remembers a thing as it stood before a push was first tried, until that is done."""
     return f"push:{object.id}:{direction}:{distance:g}"
-
-
-def _began(context: Context, object: Object, direction: Direction, distance: float) -> Object:
-    """A thing as it stood before this push was first tried; as given, if it was not or is done."""
-    began: Object = context.memory.get(_key(object, direction, distance), object)
-    return began
 
 
 def _behind(object: Object, way: Array, gripper: GripperDescription) -> Array:

@@ -90,7 +90,7 @@ def beginning_with(program: nodes.Program, skill: str, after: int) -> nodes.Prog
 def gives_up(program: nodes.Program) -> bool:
     """Whether a program refuses or asks somewhere."""
     statements = nodes.walk(program.task.body)
-    return any(isinstance(one, nodes.Do) and one.call.name in ("refuse", "ask") for one in statements)
+    return any(isinstance(one, nodes.Do) and one.call.name in nodes.ENDINGS for one in statements)
 
 
 def begins_at_home(program: nodes.Program) -> bool:

@@ -52,7 +52,7 @@ def test_what_stands_out_of_a_bowl_and_leaked_into_its_mask_is_not_its_rim() -> 
         extent=np.array([0.17, 0.17, 0.086]),
     )
     assert relations.rim_of(leaked) == pytest.approx(relations.rim_of(bowl), abs=0.006)
-    assert np.ptp(relations.opening(leaked), axis=0).min() > 0.15
+    assert np.ptp(relations.opening(leaked, relations.rim_of(leaked)), axis=0).min() > 0.15
     assert relations.is_inside(full["cylinder"], leaked, now=1.0).value is True
 
 
