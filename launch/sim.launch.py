@@ -1,5 +1,7 @@
 """The simulated arm: `ros2 launch embodied_agent sim.launch.py robot:=panda scene:=blocks`."""
 
+import os
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
@@ -17,6 +19,8 @@ ARGUMENTS = {
     "namespace": ("", "namespace of the driver"),
     "log_level": ("info", "debug, info, warn or error"),
 }
+# Humble's name for it; later ones warn of that.
+PROFILES = f"FAST{'RTPS' if os.environ.get('ROS_DISTRO') == 'humble' else 'DDS'}_DEFAULT_PROFILES_FILE"
 
 
 def generate_launch_description():
@@ -44,13 +48,7 @@ def generate_launch_description():
         [
             *[DeclareLaunchArgument(name, default_value=d, description=m) for name, (d, m) in ARGUMENTS.items()],
             # Images through shared memory; what the caller has set stays.
-            *[
-                SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=value))
-                for name, value in (
-                    ("FASTDDS_DEFAULT_PROFILES_FILE", profile),
-                    ("FASTRTPS_DEFAULT_PROFILES_FILE", profile),  # as Humble calls it
-                )
-            ],
+            SetEnvironmentVariable(PROFILES, EnvironmentVariable(PROFILES, default_value=profile)),
             driver,
         ]
     )

@@ -28,6 +28,7 @@ from embodied_agent.types import Array, Frame, JointTrajectory, Motion, RobotSta
 
 IMAGE_AGE = 1.0  # [s]
 MAX_WAIT = 600.0  # [s]
+FOLDED = 0.1  # [rad] of any joint from home with which a base may drive
 
 CANCELLED = "cancelled"
 EXPIRED = "the time for this command ran out"
@@ -199,6 +200,29 @@ class Supervisor:
         self._audit.record("grip", "allowed", numbers={"width": round(width, 4), "force": round(force, 2)})
         motion = self._run("grip", lambda tick: self._backend.grip(width, force, tick), TickWatch(self._tick))
         return self._finish("grip", motion)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where `drive` can go."""
+        return self._backend.places
+
+    def drive(self, place: str) -> Motion:
+        """Let a mobile base drive to a place, the arm folded; see `Backend.drive`.
+
+        Raises:
+            SafetyStop: The arm is latched, or became unsafe meanwhile.
+            Cancelled: The motion was not permitted.
+        """
+        state = self._permitted("drive")
+        unfolded = float(np.abs(state.positions - self.description.home_positions).max())
+        problem = "" if place in self.places else f"'{place[:80]}' is none of the places that this robot knows"
+        if unfolded > FOLDED:
+            problem = problem or f"a joint is {unfolded:.2f} rad from the folded arm; {FOLDED:g} rad are allowed"
+        if problem := problem or self._ended():
+            return self._refused("drive", problem, state)
+        self._audit.record("drive", "allowed", place)
+        motion = self._run("drive", lambda tick: self._backend.drive(place, tick), TickWatch(self._tick))
+        return self._finish("drive", motion)
 
     def wait(self, seconds: float) -> Motion:
         """Hold still; see `Backend.wait`.

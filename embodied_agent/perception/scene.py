@@ -150,6 +150,14 @@ class Scene:
                 found.append(track.item)
         return tuple(found), grounding
 
+    def leave(self, held: Iterable[str]) -> None:
+        """Forget all but the things with these ids: the cameras are elsewhere now."""
+        self._tracks = {id: self._tracks[id] for id in held if id in self._tracks}
+        for track in self._tracks.values():
+            track.views.clear()
+            track.before = {}
+        self._looks, self._before = {}, {}
+
     def taken(self, id: str) -> None:
         """The hand took a thing: what the cameras saw until now tells later what appeared elsewhere."""
         track = self._tracks.get(id)

@@ -221,6 +221,14 @@ class Arm:
         }
         return Result(ok=motion.completed, reason=motion.reason, evidence=evidence)
 
+    def drive(self, place: str) -> Result:
+        """Let the base drive to a place that the robot knows by name."""
+        self.motions += 1
+        motion = self.robot.drive(place)
+        self.touched = self.robot.now()
+        evidence = {"place": place, "took_s": round(motion.duration, 3)}
+        return Result(ok=motion.completed, reason=motion.reason, evidence=evidence)
+
     def first_reachable(self, grasps: Sequence[Grasp], obstacles: Array, back: float) -> tuple[Grasp | None, str]:
         """The best grasp whose pose, and the way straight into it, the joints allow; or why there is none.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,7 @@ class Context:
     brought: Held | None = None  # what the hand held already when a repaired program began
     memory: dict[str, Any] = field(default_factory=dict)  # earlier readings, e.g. a knob's first angle
     meanings: Meanings = field(default_factory=Meanings)
+    left_at: float = -math.inf  # robot's clock when the base drove last [s]
 
     @contextmanager
     def unit(self, preferences: Mapping[str, Any]) -> Iterator[None]:
@@ -153,6 +155,25 @@ class Context:
         known = self.view.scene.get(id) if id else None
         return self.view.again(known) if known is not None else None
 
+    def leave(self) -> None:
+        """The base drove: all but what the hand holds is behind, and so is what was learnt of it."""
+        self.left_at = self.arm.robot.now()
+        self.view.leave(() if self.held is None else (self.held.object.id,))
+        self.meanings, self.brought = Meanings(), self.held
+        for gone in (self.failed_grasps, self.led, self.far, self.memory):
+            gone.clear()
+        self.intended = None
+
+    def left_behind(self, values: Iterable[Any]) -> str:
+        """Why one of these values means nothing where the base drove since; "" if none does."""
+        for value in values:
+            if isinstance(value, Object) and value.stamp <= self.left_at and not self.holds(value):
+                newer = self.view.scene.get(value.id)
+                if newer is None or newer.stamp <= self.left_at:
+                    name = value.description or value.kind
+                    return f"{name!r} was found before the base drove; find it again here"
+        return ""
+
     def settle(self, item: Object) -> None:
         """A loop has done with a thing all that it does."""
         self.meanings.settle(item)
@@ -174,6 +195,8 @@ class Context:
     def clicked(self, point: int) -> Result:
         """The person's clicked pixel number `point` (from 1), (x, y); ok=False where they gave none."""
         points = self.command.points
+        if self.left_at > -math.inf:
+            return Result(ok=False, reason="the clicked points lie in a picture from before the base drove")
         if not 1 <= point <= len(points):
             return Result(ok=False, reason=f"the command came with {len(points)} clicked points")
         return Result(points[point - 1], evidence={"pixel": list(points[point - 1])})

@@ -13,7 +13,7 @@ from embodied_agent.types import Result
 if TYPE_CHECKING:
     from embodied_agent.primitives.context import Context
 
-MODULES = ("perceive", "state", "move", "grip", "put", "articulate", "press", "twist", "push", "speak")
+MODULES = ("perceive", "state", "move", "grip", "put", "articulate", "press", "twist", "push", "drive", "speak")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Primitive:
 
     def __call__(self, context: Context, /, **arguments: Any) -> Result:
         """Run it. The interpreter has checked the arguments against the signature."""
+        if stays := context.left_behind(arguments.values()):
+            return Result(ok=False, reason=stays)
         return self.function(context, **arguments)
 
 
@@ -43,7 +45,7 @@ def primitive(
 
     Args:
         returns: Type of the value that a program gets.
-        effect: "perceive", "move", "grip", "speak" or "compute".
+        effect: One of `signature.EFFECTS`.
         exactly_one: Optional parameters of which a call gives exactly one.
         for_skills: Only skills may call it, not a planner.
 

@@ -98,6 +98,11 @@ class View:
         self._perceived(self.scene.objects)
         return frame
 
+    def leave(self, held: Iterable[str]) -> None:
+        """The robot went elsewhere: forget all but the things with these ids, which came along."""
+        self.scene.leave(held)
+        self._frame = None
+
     def known(self, item: Object) -> Object:
         """A known thing as last measured; no new image is taken."""
         return self.scene.get(item.id) or item

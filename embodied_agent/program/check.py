@@ -156,10 +156,27 @@ class _Checker:
 
     def _do(self, node: nodes.Do, state: State) -> None:
         self.typer.call(node.call, state, alone=True)
+        if self.drives(node):
+            if self.function is not None:
+                self.report(node, f"{node.call.name} stands in the task only, not in functions")
+            self.leave(state)
         if node.call.name in nodes.ENDINGS:
             if self.function is not None:
                 self.report(node, f"{node.call.name} stands in the task only, not in functions")
             state.ended = True
+
+    def drives(self, node: nodes.Statement) -> bool:
+        """Whether a statement lets the base drive, or one inside it."""
+        if isinstance(node, nodes.Do):
+            signature = self.known.get(node.call.name)
+            return signature is not None and signature.effect == "drive"
+        return any(self.drives(child) for child in nodes.children(node))
+
+    def leave(self, state: State) -> None:
+        """Poses mean nothing where the base drove since; of things it is asked at run time: one may be held."""
+        poses = {name for name in state.assigned if name in self.kinds and self.kinds[name].type is Type.POSE}
+        self.typer.left |= poses
+        state.assigned -= poses
 
     def _assign(self, node: nodes.Assign, state: State) -> None:
         self.new_name(node, node.name)
@@ -207,11 +224,15 @@ class _Checker:
         kind = self.typer.kind(node.objects, state)
         if kind is not None and (kind.type is not Type.OBJECTS or kind.optional):
             self.report(node.objects, f"for goes through a list of objects, this is {kind}")
+        if self.drives(node):  # in its second round what was measured before it is behind
+            self.leave(state)
         inside = state.copy()
         self.bind(node, node.variable, Kind(Type.OBJECT), inside)
         self.block(node.body, inside)
 
     def _while(self, node: nodes.While, state: State) -> None:
+        if self.drives(node):
+            self.leave(state)
         self.condition(node.condition, state)
         self.block(node.body, state.copy())
 

@@ -60,6 +60,7 @@ class Typer:
         self.kinds = kinds
         self.own_group = frozenset(own_group)
         self.found = found
+        self.left: set[str] = set()  # poses of the place that the base drove away from
 
     def report(self, node: nodes.Node, message: str) -> None:
         """Note a problem."""
@@ -172,6 +173,8 @@ class Typer:
             return kind and Kind(kind.type, self.may_miss(node.name, state), kind.choices)
         if node.name in self.known:
             self.report(node, f"{node.name} must be called: {node.name}(...)")
+        elif node.name in self.left:
+            self.report(node, f"{node.name} was measured before the base drove; ask for it again here")
         elif node.name in self.kinds:
             self.report(node, f"{node.name} may have no value here: not every path before sets it")
         else:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 
+from embodied_agent.errors import RobotError
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.types import Frame, JointTrajectory, Motion, RobotState
 
@@ -68,6 +69,20 @@ class Backend(ABC):
 
         Stopping early on an object is a completed motion: `state` tells width and force.
         """
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Names of places that `drive` accepts; () = the robot stands where it is."""
+        return ()
+
+    def drive(self, place: str, watch: Watch = never) -> Motion:
+        """Drive the whole robot to one of `places`; return when it is there, or `watch` stops it.
+
+        Raises:
+            RobotError: There is no such place.
+        """
+        known = f"it knows {', '.join(self.places)}" if self.places else "it stands where it is"
+        raise RobotError(f"{self.description.name} cannot drive to '{place}': {known}")
 
     @abstractmethod
     def wait(self, seconds: float, watch: Watch = never) -> Motion:

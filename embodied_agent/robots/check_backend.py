@@ -222,9 +222,10 @@ def _refusals(backend: Backend) -> str:
     }
     for what, trajectory in cases.items():
         _demand_raises(lambda t=trajectory: backend.follow(t), RobotError, f"a trajectory with {what}")  # type: ignore[misc]
+    _demand_raises(lambda: backend.drive("no such place"), RobotError, "a drive to a place that it does not know")
     moved = float(np.abs(backend.state().positions - start).max())
     _demand(moved < 0.01, f"a refused trajectory moved the arm by {moved:.3f} rad")
-    return f"{len(cases)} refused"
+    return f"{len(cases) + 1} refused"
 
 
 def _stop(backend: Backend) -> str:

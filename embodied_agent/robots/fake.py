@@ -1,7 +1,8 @@
 """A robot that does exactly as it is told: no physics, no objects, a synthetic flat table.
 
 For tests and examples. It keeps the back end contract and nothing more: joints track perfectly,
-the gripper always closes on air unless `blocks` says what it holds, and both cameras see a plane.
+the gripper always closes on air unless `blocks` says what it holds, both cameras see a plane, and a
+drive takes its time and ends at its place.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from embodied_agent.robots.trajectories import check_trajectory, sample
 from embodied_agent.types import Camera, Frame, JointTrajectory, Motion, Pose, RobotState
 
 TICK = 0.01  # [s]
+DRIVE = 1.0  # [s] that any drive takes
 WIDTH, HEIGHT = 640, 480
 SQUARE = 0.1  # side of the chequers on the table [m]
 
@@ -30,14 +32,22 @@ class FakeBackend(Backend):
         scene: Ignored, so that the catalogue can make every back end alike; nothing stands
             on this table.
         blocks: Width of a thing that is always between the fingers [m]; 0 = nothing.
+        places: Where its base can drive; () = it stands.
         seed: Ignored: nothing is random here.
     """
 
     def __init__(
-        self, description: RobotDescription, scene: Any = None, *, blocks: float = 0.0, seed: int = 0
+        self,
+        description: RobotDescription,
+        scene: Any = None,
+        *,
+        blocks: float = 0.0,
+        places: tuple[str, ...] = (),
+        seed: int = 0,
     ) -> None:
         self.description = description
         self.blocks = blocks
+        self._places, self.place = places, ""
         self._time = 0.0
         self._positions = description.home_positions.copy()
         self._velocities = np.zeros_like(self._positions)
@@ -121,6 +131,18 @@ class FakeBackend(Backend):
                 return Motion(False, reason, self.state(), self._time - began)
         self._force = min(force, gripper.max_force) if blocked else 0.0
         return Motion(True, "", self.state(), self._time - began)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return self._places
+
+    def drive(self, place: str, watch: Watch = never) -> Motion:
+        self._ensure_open(RobotError)
+        if place not in self._places:
+            return super().drive(place, watch)
+        motion = self.wait(DRIVE, watch)
+        self.place = place if motion.completed else ""
+        return motion
 
     def wait(self, seconds: float, watch: Watch = never) -> Motion:
         self._ensure_open(RobotError)

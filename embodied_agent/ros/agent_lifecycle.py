@@ -280,7 +280,8 @@ class AgentNode(LifecycleNode):
 
     def _on_check(self, request: Any, response: Any) -> Any:
         try:
-            check(parse(request.program), library().signatures)
+            places = () if self.outfit is None else self.outfit.agent.backend.places
+            check(parse(request.program), library(places).signatures)
             response.accepted = True
         except ProgramError as error:
             response.problems = [

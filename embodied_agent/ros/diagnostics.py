@@ -9,6 +9,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from embodied_agent.robots.ros2.controller_state import ControllerReading
 from embodied_agent.ros.minds import ModelReading
 from embodied_agent.ros.tasks import Tasks, Told
 
@@ -75,15 +76,23 @@ def stream_check(name: str, stream: Stream) -> Check:
     return Check(name, OK, f"{stream.name}: {stream.age:.2f} s old{rate}", values)
 
 
-def controller_check(controllers: Mapping[str, str]) -> Check:
+def controller_check(controllers: Mapping[str, str], arm: ControllerReading | None = None) -> Check:
     """OK where every controller is there.
 
     Args:
         controllers: Name of each -> what is wrong with it; "" = nothing.
+        arm: What the arm's controller says of itself; None = nothing.
     """
     wrong = [f"{name}: {problem}" for name, problem in controllers.items() if problem]
-    values = {name: problem or "ready" for name, problem in controllers.items()}
-    return Check(CONTROLLERS, ERROR if wrong else OK, "; ".join(wrong) or "ready", values)
+    values: dict[str, Any] = {name: problem or "ready" for name, problem in controllers.items()}
+    told = "ready"
+    if arm is not None:
+        values |= {"farthest_joint": arm.joint, "error_rad": round(arm.error, 4)}
+        told += f"; '{arm.joint}' is {arm.error:.3f} rad from its set point"
+        if arm.speed_scaling is not None:
+            values["speed_scaling"] = round(arm.speed_scaling, 3)
+            told += f", executing at {arm.speed_scaling:.0%} speed" if arm.speed_scaling < 1.0 else ""
+    return Check(CONTROLLERS, ERROR if wrong else OK, "; ".join(wrong) or told, values)
 
 
 def model_check(reading: ModelReading | None, period: float) -> Check:

@@ -91,7 +91,7 @@ class RobotLink:
             checks.append(Check("remarks", WARN, "; ".join(remarks)))
         if not any(check.name == FORCE for check in checks):
             checks.append(Check(FORCE, OK, "no force sensor: force limits rest with the controller"))
-        return [*checks, controller_check(backend.controllers())]
+        return [*checks, controller_check(backend.controllers(), backend.controller_state.reading)]
 
     def stop_times(self, since: float) -> dict[str, float]:
         """How the first stop since a request went, in seconds from that request.

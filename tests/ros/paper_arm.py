@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from control_msgs.action import FollowJointTrajectory, GripperCommand, ParallelGripperCommand
+from control_msgs.msg import JointTrajectoryControllerState
 from geometry_msgs.msg import WrenchStamped
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -29,6 +30,7 @@ from embodied_agent.robots.trajectories import sample
 from embodied_agent.types import Camera, Pose
 
 PERIOD = 0.01  # [s]
+STATE = "joint_trajectory_controller/controller_state"
 ARM = "joint_trajectory_controller/follow_joint_trajectory"
 HAND = "gripper_controller/gripper_cmd"
 
@@ -40,6 +42,7 @@ class PaperArm:
         manner: "well"; or "refuse", "mute" (answers no goal), "deaf" (ends no goal on a cancel), "abort".
         code, text: Of a goal that is aborted.
         talking: Joint states are published.
+        speed_scaling: That the controller tells of itself with each joint state; None: it tells nothing.
         goals: Every trajectory message that was accepted.
         commands: Every gripper command that was accepted.
     """
@@ -54,6 +57,7 @@ class PaperArm:
         self.lag = np.zeros_like(self.positions)  # told as error in the feedback
         self.manner, self.code, self.text = "well", 0, ""
         self.talking = self.velocities = True
+        self.speed_scaling: float | None = None
         self.own_finger_topic = ""
         self.stall_at: float | None = None
         self.goals: list[Any] = []
@@ -69,6 +73,7 @@ class PaperArm:
         self._joints = self.node.create_publisher(JointState, "joint_states", 10)
         self._own_fingers = self.node.create_publisher(JointState, "hand/joint_states", 10)
         self._wrench = self.node.create_publisher(WrenchStamped, "force_torque_sensor_broadcaster/wrench", 10)
+        self._state = self.node.create_publisher(JointTrajectoryControllerState, STATE, 10)
         self.tf = self.node.create_publisher(TFMessage, "/tf", 100)
         lasting = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.tf_static = self.node.create_publisher(TFMessage, "/tf_static", lasting)
@@ -143,9 +148,18 @@ class PaperArm:
                     speeds = [*speed, *[0.0] * len(fingers)] if self.velocities else []
                     state = messages.to_joint_state((*names, *fingers), [*last, *hand], speeds, effort, self.now())
                     self._joints.publish(state)
+            if self.speed_scaling is not None:
+                self._tell_state(self.speed_scaling)
             if self.force is not None:
                 self._wrench.publish(messages.to_wrench(self.force, self.now(), self.force_frame))
             time.sleep(PERIOD)
+
+    def _tell_state(self, scaling: float) -> None:
+        names = list(self.description.joint_names)
+        message = JointTrajectoryControllerState(header=messages.to_header(self.now(), ""), joint_names=names)
+        message.error.positions = [float(value) for value in self.lag]
+        message.speed_scaling_factor = scaling
+        self._state.publish(message)
 
     def _asked(self, message: Any) -> Any:
         while self.manner == "mute":

@@ -102,6 +102,7 @@ def pair(shared: Pair) -> Iterator[Pair]:
     yield shared
     shared.arm.manner, shared.arm.code, shared.arm.text, shared.arm.talking = "well", 0, "", True
     shared.arm.lag[:] = 0.0
+    shared.arm.speed_scaling = None
     shared.backend.state()
 
 
@@ -483,3 +484,26 @@ def test_a_closed_back_end_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert threading.active_count() < threads
     with pytest.raises(RobotError, match="closed"):
         backend.wait(0.1)
+
+
+def test_a_controller_tells_how_it_follows_and_its_silence_is_said_without_holding_up_a_command(
+    pair: Pair,
+) -> None:
+    state = pair.backend.controller_state
+    state.reading = None
+    assert state.problem == ""  # one that never spoke has no such topic
+    pair.arm.lag[2], pair.arm.speed_scaling = -0.03, 0.5
+    until(lambda: state.reading is not None and state.reading.error > 0.02)
+    assert state.reading.joint == "panda_joint3" and state.reading.error == pytest.approx(0.03)
+    assert state.reading.speed_scaling == 0.5
+    until(lambda: (state.meter.rate or 0.0) > 10.0)
+    pair.arm.speed_scaling = None
+    until(lambda: state.problem)
+    assert "controller_state for 1." in state.problem and "active?" in state.problem
+    assert any(state.problem[:40] in problem for problem in pair.backend.problems())
+    pair.arm.lag[:] = 0.0
+    assert pair.backend.follow(pair.path()).completed  # its action server has the last word
+    pair.arm.speed_scaling = 0.0  # a controller that knows of no scaling
+    until(lambda: not state.problem)
+    assert state.reading.speed_scaling is None
+    pair.arm.speed_scaling = None

@@ -14,6 +14,7 @@ pytest.importorskip("control_msgs", reason="needs control_msgs, which a robot ha
 pytest.importorskip("mujoco", reason="the simulated driver needs mujoco")
 from action_msgs.msg import GoalStatus
 from control_msgs.action import ParallelGripperCommand
+from control_msgs.msg import JointTrajectoryControllerState
 from driving import Client, Driver, until
 from geometry_msgs.msg import WrenchStamped
 from rclpy.action import ActionClient
@@ -28,6 +29,7 @@ from embodied_agent.robots.ros2.messages import camera_of, depth_of, intrinsics_
 from embodied_agent_interfaces.srv import LoadScene
 
 DOMAIN = 24
+STATE = "joint_trajectory_controller/controller_state"
 PARALLEL = "ParallelGripperCommand"
 XARM = load_robot("xarm6")
 LASTING = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -49,6 +51,7 @@ class Listener(Client):
         self.keep(Clock, "/clock", sensor)
         self.keep(String, "robot_description", LASTING)
         self.keep(WrenchStamped, "force_torque_sensor_broadcaster/wrench", 10)
+        self.keep(JointTrajectoryControllerState, STATE, sensor)
 
     def keep(self, kind, topic, quality):
         messages = self.heard[topic] = []
@@ -124,6 +127,18 @@ def test_joint_states_come_every_hundredth_of_a_second_and_name_every_joint(list
     assert list(states[0].name) == [*XARM.joint_names, *XARM.gripper.joints]
     assert len(states[0].velocity) == len(states[0].effort) == len(states[0].name)
     assert np.allclose(listener.joints(XARM.joint_names)[0], XARM.home, atol=0.02)
+
+
+def test_the_arm_s_controller_tells_fifty_times_a_second_where_the_arm_is_to_be(listener):
+    messages = listener.next(STATE, 30)
+    assert list(messages[0].joint_names) == list(XARM.joint_names)
+    assert messages[0].speed_scaling_factor == 1.0
+    gaps = np.diff([seconds(message.header.stamp) for message in messages])
+    assert np.median(gaps) == pytest.approx(0.02, abs=1e-6)
+    newest = messages[-1]
+    off = np.subtract(newest.reference.positions, newest.feedback.positions)
+    np.testing.assert_allclose(newest.error.positions, off, atol=1e-9)
+    assert np.abs(off).max() < 0.02  # it holds
 
 
 def test_the_clock_is_not_behind_what_is_stamped_with_it(listener):
@@ -231,6 +246,7 @@ def test_a_scene_that_cannot_be_is_refused_and_the_old_one_stays(listener, text,
         ("fault.camera_silent", "overhead/color/image_raw"),
         ("fault.joint_states_silent", "joint_states"),
         ("fault.tf_silent", "/tf"),
+        ("fault.controller_down", STATE),
     ],
 )
 def test_a_fault_switch_silences_a_topic_and_gives_it_back(listener, switch, topic):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,37 @@ def test_a_file_of_the_users_is_read(tmp_path: Path) -> None:
         ("tf_timeout: -1", "outside"),
         ("joint_states: ''", "joint_states: empty"),
         ("wrench_sign: 2", "none of 1, -1"),
+        ("places: kitchen 1 2 0", "name Nav2's action"),
+        ("{navigate_action: n, places: kitchen 1 2}", "'kitchen 1 2' is not 'NAME X Y YAW'"),
+        ("{navigate_action: n, places: kitchen 1 2 inf}", "three finite numbers"),
+        ("{navigate_action: n, places: a 1 2 0; a 3 4 0}", "'a' is there twice"),
     ],
 )
 def test_a_mistake_in_a_file_is_named(text: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         parse(text, Ros2Interface)
+
+
+def test_places_have_names_of_several_words_and_are_none_without_a_base() -> None:
+    interface = Ros2Interface(navigate_action="navigate_to_pose", places="kitchen table 1.5 -2 1.57; dock 0 0 0;")
+    assert list(interface.named_places) == ["kitchen table", "dock"]
+    place = interface.named_places["kitchen table"]
+    assert (place.x, place.y, place.yaw) == (1.5, -2.0, 1.57)
+    assert place.pose.rotation[1, 0] == pytest.approx(math.sin(1.57))
+    assert Ros2Interface().named_places == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "topic"),
+    [
+        ({}, "joint_trajectory_controller/controller_state"),
+        ({"trajectory_action": "cell/arm/follow_joint_trajectory"}, "cell/arm/controller_state"),
+        ({"controller_state": "cell/state"}, "cell/state"),
+        ({"trajectory_action": "execute", "trajectory_action_type": "ExecuteTrajectory"}, ""),
+    ],
+)
+def test_the_controller_s_state_is_beside_its_action(changes: dict[str, str], topic: str) -> None:
+    assert Ros2Interface(**changes).state_topic == topic  # type: ignore[arg-type]
 
 
 def test_every_field_is_a_parameter_with_a_meaning_and_its_own_default() -> None:

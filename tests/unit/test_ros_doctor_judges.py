@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2: rclpy cannot be imported")
+pytest.importorskip("control_msgs", reason="needs control_msgs, which a robot has and CI builds")
+from control_msgs.msg import JointTrajectoryControllerState
+
 from embodied_agent.control.kinematics import Kinematics
 from embodied_agent.robots.description import load_robot
 from embodied_agent.robots.ros2 import messages
@@ -134,6 +137,7 @@ def test_clocks_of_two_machines_that_differ_are_found():
         ([], 0, {"/driver": True}, True),
         (["/sim"], 50, {"/driver": True, "/agent": True}, False),
         (["/sim"], 50, {"/driver": True, "/agent": False}, True),
+        (["/sim"], 50, {"/sim": False, "/agent": True, "/launch_ros_31373": False, "/_daemon": False}, False),
         (["/sim"], 0, {"/driver": True}, True),
     ],
 )
@@ -151,6 +155,34 @@ def test_a_gripper_of_the_other_action_type_is_told_with_the_parameter():
     rows = [f for f in judge(seen, INTERFACE, PANDA, NAMES, "agent") if f.area == "controllers"]
     assert [f.state for f in rows] == ["ok", "wrong"]
     assert "gripper_action_type: ParallelGripperCommand" in rows[1].remedy
+
+
+def controller_state(*errors, scaling=1.0):
+    message = JointTrajectoryControllerState(speed_scaling_factor=scaling)
+    message.joint_names = list(PANDA.joint_names[: len(errors)])
+    message.error.positions = [float(error) for error in errors]
+    return message
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "words"),
+    [
+        (None, "wrong", "the controller is not active"),
+        (controller_state(0.001, -0.004), "ok", "'panda_joint2' 0.0040 rad from its set point"),
+        (controller_state(0.001, scaling=0.3), "ok", "executing at 30% speed"),
+        (controller_state(0.5, 0.0), "note", "'panda_joint1' 0.5000 rad"),
+        (controller_state(), "note", "tells no joint errors"),
+    ],
+)
+def test_the_arm_s_controller_tells_that_it_is_active_and_how_well_it_follows(told, state, words):
+    seen = healthy()
+    seen.controller = Stream("/arm/controller_state", ["/manager"]) if told is None else stream(50.0, told)
+    found = verdicts(seen)["state"]
+    assert found[0] == state and words in found[1]
+
+
+def test_a_controller_without_a_topic_for_its_state_is_no_finding():
+    assert "state" not in verdicts(healthy())
 
 
 def test_an_arm_controller_of_another_name_is_named():

@@ -23,6 +23,7 @@ from embodied_agent import consent as consents
 from embodied_agent.config import find_config
 from embodied_agent.errors import CameraError, Cancelled, CommandRefused, ConfigError, PlannerError, SafetyStop
 from embodied_agent.program.events import Event
+from embodied_agent.robots.ros2.controller_state import ControllerReading
 from embodied_agent.robots.ros2.interface import Ros2Interface
 from embodied_agent.ros import diagnostics, parameters
 from embodied_agent.ros.audit import AuditLog
@@ -356,6 +357,17 @@ def test_a_stream_is_judged_by_its_age(age: float | None, level: str) -> None:
 def test_a_controller_that_is_away_is_an_error_with_its_name() -> None:
     found = diagnostics.controller_check({"arm": "", "hand": "no action server"})
     assert (found.level, found.sentence) == ("error", "hand: no action server")
+
+
+def test_what_the_arm_s_controller_tells_of_itself_stands_in_its_row() -> None:
+    found = diagnostics.controller_check({"arm": ""}, ControllerReading("elbow", 0.0123, 0.4))
+    assert (found.level, found.sentence) == (
+        "ok",
+        "ready; 'elbow' is 0.012 rad from its set point, executing at 40% speed",
+    )
+    assert found.values["farthest_joint"] == "elbow" and found.values["speed_scaling"] == 0.4
+    silent = diagnostics.controller_check({"arm": "silent"}, ControllerReading("elbow", 0.0, None))
+    assert (silent.level, silent.sentence) == ("error", "arm: silent")
 
 
 def test_a_model_that_does_not_answer_is_an_error_and_one_that_is_not_asked_is_stale() -> None:

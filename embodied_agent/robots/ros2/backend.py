@@ -18,12 +18,14 @@ from embodied_agent.errors import CameraError, RobotError
 from embodied_agent.robots.backend import Backend, Watch, never
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.robots.ros2.cameras import CameraStream
-from embodied_agent.robots.ros2.controllers import ArmController, HandController
+from embodied_agent.robots.ros2.controller_state import ControllerState
+from embodied_agent.robots.ros2.controllers import ArmController, Controller, HandController
 from embodied_agent.robots.ros2.faults import deviation, gripper_fault
 from embodied_agent.robots.ros2.goals import Goal
 from embodied_agent.robots.ros2.halt import Halter, StopTime
 from embodied_agent.robots.ros2.health import Health, StreamReading
 from embodied_agent.robots.ros2.interface import Ros2Interface, load_interface
+from embodied_agent.robots.ros2.navigation import BaseController
 from embodied_agent.robots.ros2.sensors import Sensors
 from embodied_agent.robots.ros2.session import Session
 from embodied_agent.robots.ros2.track import Track
@@ -83,7 +85,10 @@ class Ros2Backend(Backend):
         }
         self._arm = self._arm_controller()
         self._hand = HandController(self._session, description, interface, self._sensors.wake)
-        self._halter = Halter(self._arm, self._hand, self._sensors, interface)
+        self.controller_state = ControllerState(self._session, interface)
+        wake = self._sensors.wake
+        self._base = BaseController(self._session, interface, wake) if interface.navigate_action else None
+        self._halter = Halter(self._arm, self._others(), self._sensors, interface)
         self.health = Health(
             description, interface, self._session, self._sensors, self._streams, self._controllers
         )
@@ -167,6 +172,29 @@ class Ros2Backend(Backend):
                 reason = gripper_fault(goal.ending, goal.result, self._hand.name, vigil.state.gripper_width)
             return self._motion(vigil, reason, began)
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        return tuple(self.interface.named_places)
+
+    def drive(self, place: str, watch: Watch = never) -> Motion:
+        self._ensure_open(RobotError)
+        goal_place = self.interface.named_places.get(place)
+        if self._base is None or goal_place is None:
+            return super().drive(place, watch)
+        with self._command():
+            vigil = self._vigil(watch)
+            began = self.now()
+            if problem := self._missing(self._base, vigil):
+                return self._motion(vigil, problem, began)
+            goal = self._base.send(goal_place)
+            with self._held_at_the_end(goal):
+                self._run(goal, self._base, vigil, self.interface.drive_timeout, None)
+            reason = vigil.reason
+            if goal.ending is not None and not reason:
+                reason = self._base.fault(goal)
+                reason = reason or self._base.off(goal_place, self.transforms, self.description.base_link)
+            return self._motion(vigil, reason, began)
+
     def wait(self, seconds: float, watch: Watch = never) -> Motion:
         self._ensure_open(RobotError)
         if not np.isfinite(seconds) or seconds < 0:
@@ -220,7 +248,12 @@ class Ros2Backend(Backend):
         return ArmController(*parts)
 
     def _controllers(self) -> dict[str, str]:
-        return {part.name: part.problem for part in (self._arm, self._hand)}
+        arm = self._arm.problem or self.controller_state.problem
+        return {self._arm.name: arm} | {part.name: part.problem for part in self._others()}
+
+    def _others(self) -> tuple[HandController | BaseController, ...]:
+        """The controllers beside the arm's."""
+        return (self._hand,) if self._base is None else (self._hand, self._base)
 
     @contextmanager
     def _command(self) -> Iterator[None]:
@@ -243,7 +276,7 @@ class Ros2Backend(Backend):
             self._session.node.get_logger().warning(remark)
         return Motion(not reason, reason, vigil.state, self.now() - began, error, vigil.peak_force)
 
-    def _missing(self, controller: ArmController | HandController, vigil: Vigil) -> str:
+    def _missing(self, controller: Controller, vigil: Vigil) -> str:
         """Why no goal can be sent, after a wait for the server; "" if one can."""
         deadline = self._sensors.deadline(self.interface.server_timeout)
         while problem := controller.problem:
@@ -265,7 +298,7 @@ class Ros2Backend(Backend):
     def _run(
         self,
         goal: Goal,
-        controller: ArmController | HandController,
+        controller: Controller,
         vigil: Vigil,
         patience: float,
         track: Track | None,
@@ -287,9 +320,7 @@ class Ros2Backend(Backend):
             remark = self._halter.halt(goal, vigil)
             vigil.reason += remark
 
-    def _accepted(
-        self, goal: Goal, controller: ArmController | HandController, vigil: Vigil, track: Track | None
-    ) -> bool:
+    def _accepted(self, goal: Goal, controller: Controller, vigil: Vigil, track: Track | None) -> bool:
         """Wait until the controller took the goal; False where it did not, or something is wrong."""
         limit, asked = self.interface.accept_timeout, False
         half, whole = self._sensors.deadline(limit / 2), self._sensors.deadline(limit)

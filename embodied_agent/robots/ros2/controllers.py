@@ -36,7 +36,7 @@ def action_type(package: str, name: str) -> Any:
         raise MissingDependency(f"{package}/action/{name} is not available ({error}); {hint}") from None
 
 
-class _Controller:
+class Controller:
     """One action server with the name that people know it by."""
 
     def __init__(self, session: Session, action: Any, name: str, changed: Callable[[], None]) -> None:
@@ -66,7 +66,7 @@ class _Controller:
         return time.monotonic() - self._gone_since > patience
 
 
-class ArmController(_Controller):
+class ArmController(Controller):
     """FollowJointTrajectory, with the tolerances of the robot's description."""
 
     def __init__(
@@ -145,7 +145,7 @@ def at_rest(trajectory: JointTrajectory) -> JointTrajectory:
     return JointTrajectory(trajectory.times, trajectory.positions, speeds)
 
 
-class HandController(_Controller):
+class HandController(Controller):
     """GripperCommand or ParallelGripperCommand."""
 
     def __init__(

@@ -6,9 +6,10 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embodied_agent.robots.ros2.controllers import ArmController, HandController
+from embodied_agent.robots.ros2.controllers import ArmController, Controller
 from embodied_agent.robots.ros2.goals import Goal
 from embodied_agent.robots.ros2.interface import Ros2Interface
 from embodied_agent.robots.ros2.sensors import Sensors
@@ -36,16 +37,16 @@ class StopTime:
 
 
 class Halter:
-    """Ends the goals of an arm and its hand.
+    """Ends the goals of an arm and of what it has beside it: a hand, a base.
 
     `stop` only puts a note in a queue that is safe to use from a signal handler; a thread that
     does nothing else sends the cancels.
     """
 
     def __init__(
-        self, arm: ArmController, hand: HandController, sensors: Sensors, interface: Ros2Interface
+        self, arm: ArmController, others: Sequence[Controller], sensors: Sensors, interface: Ros2Interface
     ) -> None:
-        self._arm, self._hand, self._sensors, self._interface = arm, hand, sensors, interface
+        self._arm, self._parts, self._sensors, self._interface = arm, (arm, *others), sensors, interface
         self.times: deque[StopTime] = deque(maxlen=REMEMBERED)
         self._notes: queue.SimpleQueue[tuple[float, tuple[Goal, ...]]] = queue.SimpleQueue()
         self._held: Goal | None = None  # the goal after which a hold was sent
@@ -57,7 +58,7 @@ class Halter:
 
     def stop(self) -> None:
         """Cancel what runs now, soon; returns at once. A goal that is sent later is none of its business."""
-        goals = tuple(goal for goal in (self._arm.goal, self._hand.goal) if goal is not None)
+        goals = tuple(goal for part in self._parts if (goal := part.goal) is not None)
         if goals and self._notes.qsize() < REMEMBERED:
             self._notes.put((time.monotonic(), goals))
 

@@ -6,14 +6,18 @@ Every field is a parameter of the node as well; names are relative, so that a na
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
+
 from embodied_agent.config import Range, config_names, find_config, load
 from embodied_agent.errors import ConfigError
+from embodied_agent.types import Pose
 
 CAMERA = "{camera}"
 GRIPPER_ACTIONS = ("GripperCommand", "ParallelGripperCommand")
@@ -26,6 +30,28 @@ class Meaning:
     """What a field means, for `ros2 param describe`."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a mobile base can drive.
+
+    Attributes:
+        name: As programs call it.
+        x, y: Of the base link [m].
+        yaw: Its heading [rad], counter-clockwise from x.
+    """
+
+    name: str
+    x: float
+    y: float
+    yaw: float
+
+    @property
+    def pose(self) -> Pose:
+        """The base link's pose."""
+        turn = np.array([math.cos(self.yaw / 2), 0.0, 0.0, math.sin(self.yaw / 2)])
+        return Pose(np.array([self.x, self.y, 0.0]), turn)
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,10 @@ class Ros2Interface:
         Literal["FollowJointTrajectory", "ExecuteTrajectory"],
         Meaning("Type of the arm's action: FollowJointTrajectory of a controller, or ExecuteTrajectory of MoveIt"),
     ] = "FollowJointTrajectory"
+    controller_state: Annotated[
+        str,
+        Meaning("Topic of the arm controller's own state; empty = controller_state beside its action"),
+    ] = ""
     gripper_action: Annotated[str, Meaning("Action of the gripper's controller")] = (
         "gripper_controller/gripper_cmd"
     )
@@ -75,6 +105,14 @@ class Ros2Interface:
     camera_frame: Annotated[str, Meaning("Optical frame where an image's header names none")] = (
         "{camera}_color_optical_frame"
     )
+    navigate_action: Annotated[
+        str, Meaning("Action NavigateToPose of Nav2, for an arm on a mobile base; empty = it stands where it is")
+    ] = ""
+    navigate_frame: Annotated[str, Meaning("Frame of the places")] = "map"
+    places: Annotated[
+        str,
+        Meaning("Where drive_to can go, as 'NAME X Y YAW' [m], [m], [rad] of the base link, separated by ';'"),
+    ] = ""
     world_frame: Annotated[
         str, Meaning("Frame of programs, where the base link stands; robots without one name the base link")
     ] = "world"
@@ -100,6 +138,7 @@ class Ros2Interface:
     clock_timeout: Annotated[
         Seconds, Meaning("Longest silence, by the wall clock, of a driver in simulated time [s]")
     ] = 3.0
+    drive_timeout: Annotated[Seconds, Meaning("Longest drive of a mobile base [s]")] = 180.0
     settle_timeout: Annotated[Seconds, Meaning("Longest time for the arm to come to rest after a motion [s]")] = (
         0.6
     )
@@ -128,6 +167,21 @@ class Ros2Interface:
         for name in ("joint_states", "trajectory_action", "gripper_action", "world_frame", "tf", "tf_static"):
             if not getattr(self, name).strip():
                 raise ValueError(f"{name}: empty")
+        if _places(self.places) and not self.navigate_action:
+            raise ValueError("places: nothing drives there; name Nav2's action in navigate_action")
+
+    @property
+    def state_topic(self) -> str:
+        """Where the arm's controller tells its state; "" where MoveIt stands before it, and none was named."""
+        if self.controller_state or self.trajectory_action_type != ARM_ACTIONS[0]:
+            return self.controller_state
+        controller, _, _ = self.trajectory_action.rpartition("/")
+        return f"{controller}/controller_state" if controller else ""
+
+    @property
+    def named_places(self) -> dict[str, Place]:
+        """Where a mobile base can go, by name; {} where there is none."""
+        return _places(self.places) if self.navigate_action else {}
 
     def of_camera(self, pattern: str, camera: str) -> str:
         """A topic or frame pattern for one camera."""
@@ -155,6 +209,28 @@ class Ros2Interface:
     def parameters(self) -> tuple[InterfaceParameter, ...]:
         """Every field as a parameter of a node, with this robot's values as defaults."""
         return parameters(self)
+
+
+def _places(text: str) -> dict[str, Place]:
+    """The places of 'NAME X Y YAW; NAME X Y YAW'.
+
+    Raises:
+        ValueError: One of them is none.
+    """
+    found: dict[str, Place] = {}
+    for entry in filter(None, (part.strip() for part in text.split(";"))):
+        *words, x, y, yaw = entry.split() if len(entry.split()) > 3 else ("", "", "", "")
+        try:
+            numbers = [float(value) for value in (x, y, yaw)]
+        except ValueError:
+            numbers = []
+        name = " ".join(words)
+        if not name or not numbers or not all(math.isfinite(value) for value in numbers):
+            raise ValueError(f"places: {entry!r} is not 'NAME X Y YAW' with three finite numbers")
+        if name in found:
+            raise ValueError(f"places: {name!r} is there twice")
+        found[name] = Place(name, *numbers)
+    return found
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,16 @@ EVENTS = "trajectory_execution_event"  # where MoveIt listens for "stop"
 # moveit_msgs/MoveItErrorCodes that executing a trajectory can end with; the numbers are its contract.
 SUCCESS = 1
 CODES = {
+    -2: "it finds the path invalid",
+    -3: "something came into the way of the path",
     -4: "its controller did not do it",
     -6: "it took too long",
     -7: "it was preempted",
     -10: "the start of the path is in collision",
-    -22: "the robot's state is not known to it",
-    -23: "the start is not where the arm is",
+    -22: "it cannot check for collisions",
+    -23: "what it knows of the robot's state is old",
+    -25: "it does not reach a controller",
+    -26: "the start of the path is not where the arm is",
     99999: "it failed without a reason",
 }
 
@@ -74,4 +78,6 @@ class MoveItArm(ArmController):
             return self._ended_badly(goal)
         why = CODES.get(code, f"error code {code}")
         where = str(at_the_end).format(verb="is", end="goal")
-        return f"MoveIt gave up the trajectory: {why}; {where}"
+        text = " ".join(str(getattr(goal.result.error_code, "message", "")).split())[:300]  # from Jazzy on
+        said = f" (MoveIt says: {text})" if text else ""
+        return f"MoveIt gave up the trajectory: {why}; {where}{said}"

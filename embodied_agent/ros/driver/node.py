@@ -113,6 +113,7 @@ class SimDriver(Node):  # type: ignore[misc]
             return self._faults["fault.controller_down"]
 
         arm = TrajectoryServer(self, values["trajectory_controller"], world.arm, names, tolerances, offset, down)
+        world.listen(arm.tick)
         kind = values["gripper_action_type"]
         return arm, GripperServer(self, values["gripper_controller"], kind, world.gripper, offset, down)
 

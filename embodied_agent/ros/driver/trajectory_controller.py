@@ -104,6 +104,16 @@ class TrajectoryController:
             times: Array = now - self._active.began + np.linspace(tick / steps, tick, steps)
             return self._description.servo_target(*self._active.spline.sample(times))
 
+    @property
+    def tracking(self) -> Tracking:
+        """Where the arm is to be and where it is, holding or under way."""
+        with self._lock:
+            running, state = self._active, self._state
+            if running is not None and running.tracking is not None:
+                return running.tracking
+            held, still = self._held.copy(), np.zeros_like(self._held)
+            return Tracking(state.stamp, 0.0, held, still, state.positions, state.velocities)
+
     def judge(self, state: RobotState) -> None:
         """Compare the reading after a tick with what it should be."""
         with self._lock:

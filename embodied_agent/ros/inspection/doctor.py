@@ -46,7 +46,8 @@ def inspect(options: InspectOptions) -> list[Finding]:
     with until_signal() as ended, ros_node("embodied_agent_doctor", options.namespace) as node:
         seen = Observer(node, interface, options.agent).look(options.seconds, ended)
         names = {name: str(node.resolve_topic_name(name)) for name in
-                 (interface.trajectory_action, interface.gripper_action, options.agent)}  # fmt: skip
+                 (interface.trajectory_action, interface.gripper_action, interface.navigate_action, options.agent)
+                 if name}  # fmt: skip
     return list(judge(seen, interface, robot, names, options.agent))
 
 
@@ -66,6 +67,7 @@ def judge(
     else:
         yield Finding("joints", "model", NOTE, "not compared with a robot's description", "give --robot NAME")
     yield from system.controllers(seen, interface, names.__getitem__)
+    yield from system.following(seen)
     yield from frames.all_of(seen, interface, robot)
     for name in interface.cameras:
         yield from cameras.camera(seen, interface, name)

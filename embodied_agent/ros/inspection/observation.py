@@ -86,7 +86,7 @@ class Observation:
         topics: Full name -> type.
         actions: Full name of each action that has a server -> type.
         sim_time: Node -> its `use_sim_time`, for the nodes that answered.
-        clock, joints, gripper, wrench: Their topics.
+        clock, joints, gripper, wrench, controller: Their topics; the last is the arm controller's own state.
         joint_log: (stamp [s], name -> position [rad] or [m]) of every reading.
         with_velocity, with_effort: Joints whose messages say so.
         cameras: By name.
@@ -109,6 +109,7 @@ class Observation:
     joints: Stream = field(default_factory=Stream)
     gripper: Stream = field(default_factory=Stream)
     wrench: Stream = field(default_factory=Stream)
+    controller: Stream = field(default_factory=Stream)
     joint_log: list[tuple[float, dict[str, float]]] = field(default_factory=list)
     with_velocity: set[str] = field(default_factory=set)
     with_effort: set[str] = field(default_factory=set)

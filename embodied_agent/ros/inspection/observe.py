@@ -17,6 +17,7 @@ from embodied_agent.ros.bag.definitions import message_class
 from embodied_agent.ros.inspection.observation import CameraStreams, Observation, Stream
 
 IMAGE, INFO, JOINTS = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/JointState"
+CONTROLLER = "control_msgs/msg/JointTrajectoryControllerState"
 WRENCH, TRANSFORMS, CLOCK = "geometry_msgs/msg/WrenchStamped", "tf2_msgs/msg/TFMessage", "rosgraph_msgs/msg/Clock"
 PACKAGES = ("control_msgs", "tf2_msgs", "embodied_agent_interfaces")
 DISCOVERY = 6.0  # [s] until the graph is known, at most
@@ -128,6 +129,8 @@ class Observer:
             self._take(topic, JOINTS, found.gripper, partial(self._joints, found.gripper))
         if interface.wrench:
             self._take(interface.wrench, WRENCH, found.wrench, partial(self._keep, found.wrench))
+        if interface.state_topic:
+            self._take(interface.state_topic, CONTROLLER, found.controller, partial(self._keep, found.controller))
         for fixed, topic in ((False, interface.tf), (True, interface.tf_static)):
             self._take(topic, TRANSFORMS, Stream(), partial(self._transforms, fixed))
         self._take("robot_description", "std_msgs/msg/String", Stream(), self._urdf)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 
 from embodied_agent.robots.ros2.interface import GRIPPER_ACTIONS, Ros2Interface
 from embodied_agent.ros.inspection.finding import NOTE, OK, WRONG, Finding, aged, judged, noted
 from embodied_agent.ros.inspection.observation import Observation
 
+TOOL = re.compile(r"_|launch_ros_\d+$|rosbag2_|rviz")
 KNOWN = ("humble", "iron", "jazzy", "kilted", "rolling")
 SKEW = 0.5  # [s] between the clocks of two machines
-ARM_TYPE = "control_msgs/action/FollowJointTrajectory"
+AT_REST = 0.02  # [rad] that a joint may be from its set point while nothing moves
+ARM_TYPES = {
+    "FollowJointTrajectory": "control_msgs/action/FollowJointTrajectory",
+    "ExecuteTrajectory": "moveit_msgs/action/ExecuteTrajectory",
+}
 LIFECYCLE = {
     "unconfigured": "ros2 lifecycle set /agent configure, then activate",
     "inactive": "ros2 lifecycle set /agent activate",
@@ -55,8 +61,11 @@ def ros(seen: Observation) -> Iterator[Finding]:
 
 def clock(seen: Observation) -> Iterator[Finding]:
     """Simulated or real, the same for all, and stamps that agree with it."""
-    using = sorted(name for name, on in seen.sim_time.items() if on)
-    other = sorted(name for name, on in seen.sim_time.items() if not on)
+    # Who publishes /clock keeps real time itself, and tools of the command line need none.
+    judging = {name: on for name, on in seen.sim_time.items() if name not in seen.clock.publishers}
+    judging = {name: on for name, on in judging.items() if not TOOL.match(name.rpartition("/")[2])}
+    using = sorted(name for name, on in judging.items() if on)
+    other = sorted(name for name, on in judging.items() if not on)
     if seen.clock.publishers and not seen.clock.count:
         remedy = "the simulator is paused, or died: start it"
         yield Finding("clock", "/clock", WRONG, f"published by {seen.clock.publishers[0]}, but silent", remedy)
@@ -89,8 +98,13 @@ def _stamps(seen: Observation) -> Iterator[Finding]:
 
 def controllers(seen: Observation, interface: Ros2Interface, full: Callable[[str], str]) -> Iterator[Finding]:
     """Action servers and their types; `full` makes a relative name one of the graph."""
-    gripper = f"control_msgs/action/{interface.gripper_action_type}"
-    for what, field, kind in (("arm", "trajectory_action", ARM_TYPE), ("gripper", "gripper_action", gripper)):
+    wanted = [
+        ("arm", "trajectory_action", ARM_TYPES[interface.trajectory_action_type]),
+        ("gripper", "gripper_action", f"control_msgs/action/{interface.gripper_action_type}"),
+    ]
+    if interface.navigate_action:
+        wanted.append(("base", "navigate_action", "nav2_msgs/action/NavigateToPose"))
+    for what, field, kind in wanted:
         name = full(getattr(interface, field))
         found, short = seen.actions.get(name, ""), kind.rpartition("/")[2]
         if found == kind:
@@ -107,6 +121,34 @@ def controllers(seen: Observation, interface: Ros2Interface, full: Callable[[str
                 else "start the controller: `ros2 control list_controllers` must show it as active"
             )
         yield Finding("controllers", what, WRONG, measured, remedy)
+
+
+def following(seen: Observation) -> Iterator[Finding]:
+    """What the arm's controller tells of itself: it does so only while it is active."""
+    told = seen.controller
+    if not told.publishers:
+        return  # not every controller has such a topic
+    if not told.count:
+        remedy = (
+            "activate it: `ros2 control set_controller_state NAME active`; on a UR, run the program on the pendant"
+        )
+        yield Finding(
+            "controllers", "state", WRONG, f"{told.topic} is silent: the controller is not active", remedy
+        )
+        return
+    errors = [abs(float(value)) for value in told.last.error.positions]
+    names = list(told.last.joint_names)
+    if not errors or len(errors) != len(names):
+        yield Finding("controllers", "state", NOTE, f"{told.rate:.0f} Hz, but it tells no joint errors", "")
+        return
+    error, name = max(zip(errors, names, strict=True))
+    scaling = float(getattr(told.last, "speed_scaling_factor", 1.0))
+    slowed = f", executing at {scaling:.0%} speed" if 0 < scaling < 1 else ""
+    yield noted(
+        error < AT_REST, "controllers", "state",
+        f"{told.rate:.0f} Hz, '{name}' {error:.4f} rad from its set point{slowed}",
+        "the arm moves, or does not reach where it is sent: look at gains, payload and brakes",
+    )  # fmt: skip
 
 
 def _other_type(what: str, found: str) -> str:
