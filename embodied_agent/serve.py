@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import threading
 import time
 import uuid
@@ -276,8 +277,21 @@ async def _as_stream(document: dict[str, Any]) -> AsyncIterator[str]:
     yield "data: [DONE]\n\n"
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """uvicorn ends in order on SIGTERM, and then sends it again to whoever had it before: nobody."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def serve(model: Served, host: str, port: int, limits: Limits | None = None, grammar: str = "") -> None:
-    """Serve until interrupted.
+    """Serve until SIGINT or SIGTERM; requests under way are answered first.
 
     Raises:
         MissingDependency: FastAPI or uvicorn is not installed.
@@ -289,7 +303,8 @@ def serve(model: Served, host: str, port: int, limits: Limits | None = None, gra
     except ImportError:
         raise MissingDependency("serve needs uvicorn: pip install 'embodied_agent[mllm]'") from None
     try:
-        uvicorn.run(app, host=host, port=port, log_level="warning", timeout_keep_alive=5)
+        with _ended_by_sigterm():
+            uvicorn.run(app, host=host, port=port, log_level="warning", timeout_keep_alive=5)
     except SystemExit as error:  # uvicorn ends the process itself when it cannot listen
         if error.code:
             raise RobotError(f"cannot listen on {host}:{port}; is the port taken?") from None
