@@ -379,7 +379,7 @@ class Arm:
         """
         share = self.speed
         for _ in range(3):
-            trajectory = parameterize(self.description, path, share)
+            trajectory = parameterize(self.description, path, share, self.kinematics)
             points = self.kinematics.tool_points(trajectory.positions[::4])
             steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
             fastest = float((steps / np.diff(trajectory.times[::4])).max()) if len(steps) else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from embodied_agent.primitives.perceive import find
 from embodied_agent.primitives.put import needs_other_grasp
 from embodied_agent.robots.description import load_robot
 from embodied_agent.robots.fake import FakeBackend
-from embodied_agent.types import Command, Grounding, Joint, Object, Pose, Result
+from embodied_agent.types import Command, Grounding, Joint, JointTrajectory, Object, Pose, Result
 
 NOTHING = np.zeros((0, 3))
 UP = np.array([0.0, 0.0, 1.0])
@@ -177,3 +178,18 @@ def test_a_unit_that_keeps_things_upright_never_tilts_what_is_held(monkeypatch: 
     assert arm.move_to(there, NOTHING, held(cube())).ok
     assert asked[0] is not None and asked[0] < 0.5
     assert asked[1:] == [None, None]
+
+
+def test_a_robot_whose_tool_is_to_be_slow_moves_slowly_instead_of_being_refused() -> None:
+    panda = load_robot("panda")
+    slow = replace(panda, safety=replace(panda.safety, tool_speed=0.25))
+    with FakeBackend(slow) as backend:
+        arm = Arm(Supervisor(backend))
+        told: list[JointTrajectory] = []
+        arm.robot.following = told.append
+        away = slow.home_positions + np.array([-0.9, 0.2, 0.0, 0.3, 0.0, 0.0, 0.0])
+        moved = arm.move_joints(away, NOTHING)
+        assert moved.ok, moved.reason
+        points = arm.kinematics.tool_points(told[-1].positions)
+        speeds = np.linalg.norm(np.diff(points, axis=0), axis=1) / np.diff(told[-1].times)
+        assert 0.15 < speeds.max() < 0.26
