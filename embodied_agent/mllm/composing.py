@@ -13,11 +13,12 @@ from embodied_agent.errors import CommandRefused
 from embodied_agent.mllm.canonical import is_canonical
 from embodied_agent.mllm.clauses import conditional_of, joined
 from embodied_agent.mllm.decode import ODDS, Grammar, Link, Timer, Writer
-from embodied_agent.mllm.faults import faults_of, question_about
+from embodied_agent.mllm.faults import declines, faults_of, question_about
 from embodied_agent.mllm.language import SentenceEncoder, WordReader
 from embodied_agent.mllm.network import EmbodiedNetwork, Memory, stack_scenes
 from embodied_agent.mllm.objects import Float, Seen
-from embodied_agent.mllm.phrases import phrases_of
+from embodied_agent.mllm.phrases import Spoken, phrases_of
+from embodied_agent.mllm.standins import Standing, standing_in
 from embodied_agent.mllm.tokenizer import MENTIONS, ProgramTokenizer
 from embodied_agent.mllm.writing import Draft, ProgramWriter
 
@@ -32,6 +33,7 @@ class _Attempt:
 
     draft: Draft
     links: list[Link]
+    grounding: float  # log-probability of the links
     ground_s: float
     masking_s: float
     timer: Timer
@@ -53,6 +55,11 @@ class _Attempt:
         return {link.words for link in self.links} == {link.words for link in other.links}
 
     @property
+    def writing(self) -> float:
+        """Log-probability of the program after its grounding."""
+        return self.draft.score - self.grounding
+
+    @property
     def rank(self) -> tuple[int, float]:
         """Sound ones first, then likely ones; that a person speaks of what is not there is less likely."""
         soundness, score = self.draft.rank
@@ -66,6 +73,24 @@ class _Composed:
     text: str
     links: list[Link]
     timings: dict[str, float]
+
+
+def _weighed(own: _Attempt, other: _Attempt, standing: Standing) -> _Attempt:
+    """A command as it was read, or as it reads with stand-ins for its things, whichever program is likelier.
+
+    What is refused with certainty is refused for what the things are, which stand-ins do not tell.
+    """
+    if other.draft.faults or (declines(own.draft.text) and own.is_sure) or declines(other.draft.text):
+        return own
+    meant = {standing.phrases.get(link.words, link.words) for link in other.links}
+    alike = meant == {link.words for link in own.links}
+    better = other.writing > own.writing if alike else other.draft.score > own.draft.score
+    if own.draft.faults or better:
+        text = standing.meant(other.draft.text)
+        links = [replace(link, words=standing.phrases.get(link.words, link.words)) for link in other.links]
+        if not faults_of(text, [link.words for link in links]):
+            return replace(own, draft=replace(other.draft, text=text), links=links)
+    return own
 
 
 def _means(own: Link, other: Link) -> bool:
@@ -133,13 +158,19 @@ class Composer:
         start = time.perf_counter()
         opening = self.tokenizer.again if again else self.tokenizer.start
         matcher = self._grammar.matcher(grammar) if grammar else None
-        told = self._phrases(text, memory, seen, clicked)
+        spoken = self._spoken(text, memory)
+        told = self._told(text, spoken, seen, clicked)
         attempts = [self._attempt(memory, opening, told, matcher, text)]
         if told and not attempts[0].is_sure:  # phrases cut out wrongly: let the decoder find them itself
             attempts.append(self._attempt(memory, opening, [], matcher, text).beside(attempts[0]))
         best = max(attempts, key=lambda attempt: attempt.rank)
         if not attempts[0].draft.faults and attempts[0].speaks_of_the_same(best):
             best = attempts[0]  # its phrases are in the order in which they were said
+        standing = standing_in(text, spoken, told)
+        if standing is not None:
+            memory = self.fuse(standing.text, seen, clicked)
+            attempts.append(self._attempt(memory, opening, standing.told, matcher, standing.text))
+            best = _weighed(best, attempts[-1], standing)
         ground_s = sum(attempt.ground_s for attempt in attempts)
         timings = {
             "words_s": 0.0,
@@ -160,10 +191,10 @@ class Composer:
         start = time.perf_counter()
         writer = Writer(self.network, self.tokenizer, memory)
         links, hidden = writer.ground_all(opening, told)
-        grounded = time.perf_counter() - start
+        grounded, likely = time.perf_counter() - start, writer.score
         program = ProgramWriter(writer, hidden, matcher, links, said)
         draft = program.write()
-        return _Attempt(draft, links, grounded, program.masking, writer.timer)
+        return _Attempt(draft, links, likely, grounded, program.masking, writer.timer)
 
     def find(self, phrase: str, seen: Seen, clicked: Float) -> Link:
         """Ground one phrase among visual tokens."""
@@ -171,10 +202,12 @@ class Composer:
             memory = self.fuse(phrase, seen, clicked)
             return Writer(self.network, self.tokenizer, memory).ground(self.tokenizer.find, phrase)
 
-    def _phrases(self, text: str, memory: Memory, seen: Seen, clicked: Float) -> list[Link | None]:
+    def _spoken(self, text: str, memory: Memory) -> list[Spoken]:
+        """The phrases of a command."""
+        return phrases_of(self.network.phrases(memory.words)[0], self._words.places(text))[:MENTIONS]
+
+    def _told(self, text: str, spoken: Sequence[Spoken], seen: Seen, clicked: Float) -> list[Link | None]:
         """What the phrases of a command mean, each read by itself; None for one that needs the others."""
-        text = " ".join(text.split())
-        spoken = phrases_of(self.network.phrases(memory.words)[0], self._words.places(text))[:MENTIONS]
         alone = [text[item.start : item.end] for item in spoken if item.alone]
         if not alone:
             return [None] * len(spoken)
