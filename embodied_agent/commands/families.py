@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from embodied_agent.commands.cast import CARRIED, Cast, Retry, fits, sized
+from embodied_agent.commands.cast import CARRIED, DISTRACTORS, Cast, Retry, fits, sized
 from embodied_agent.commands.draft import Draft, Family, Said, manner_of
 from embodied_agent.commands.joining import DIRECTIONS, SIDES
 from embodied_agent.commands.parts import PARTS
@@ -48,9 +48,7 @@ def place_on(cast: Cast) -> Draft:
 def place_beside(cast: Cast) -> Draft:
     """A thing next to another, perhaps on a given side."""
     kind = cast.kind(*(k for k in CARRIED if k != "ball"))
-    thing, other = cast.draw(
-        cast.spec(kind), cast.spec(cast.rng.choice(("bowl", "plate", "box", "bin", "can", "cube")))
-    )
+    thing, other = cast.draw(cast.spec(kind), cast.spec(cast.rng.choice(DISTRACTORS)))
     a, b = cast.describe(thing), cast.describe(other)
     manner, keys = manner_of(cast, kind)
     if gap(thing, other) < 0.14:

@@ -169,7 +169,7 @@ class Composer:
         standing = standing_in(text, spoken, told)
         if standing is not None:
             memory = self.fuse(standing.text, seen, clicked)
-            attempts.append(self._attempt(memory, opening, standing.told, matcher, standing.text))
+            attempts.append(self._attempt(memory, opening, standing.told, matcher, standing.text, firm=True))
             best = _weighed(best, attempts[-1], standing)
         ground_s = sum(attempt.ground_s for attempt in attempts)
         timings = {
@@ -185,12 +185,18 @@ class Composer:
         return _Composed(question_about(faults) if faults else best.draft.text, best.links, timings)
 
     def _attempt(
-        self, memory: Memory, opening: int, told: Sequence[Link | None], matcher: Any | None, said: str
+        self,
+        memory: Memory,
+        opening: int,
+        told: Sequence[Link | None],
+        matcher: Any | None,
+        said: str,
+        firm: bool = False,
     ) -> _Attempt:
-        """Ground a command's phrases, some of them told, and write its program."""
+        """Ground a command's phrases, some of them told (`firm`: and no others); write its program."""
         start = time.perf_counter()
         writer = Writer(self.network, self.tokenizer, memory)
-        links, hidden = writer.ground_all(opening, told)
+        links, hidden = writer.ground_all(opening, told, firm)
         grounded, likely = time.perf_counter() - start, writer.score
         program = ProgramWriter(writer, hidden, matcher, links, said)
         draft = program.write()

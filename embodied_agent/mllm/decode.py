@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -218,7 +218,9 @@ class Writer:
         tokens, states = self.phrase(hidden)
         return self.follow(self.tokenizer.decode(tokens), states[-1])
 
-    def ground_all(self, opening: int, told: Sequence[Link | None] = ()) -> tuple[list[Link], Tensor]:
+    def ground_all(
+        self, opening: int, told: Sequence[Link | None] = (), firm: bool = False
+    ) -> tuple[list[Link], Tensor]:
         """Ground every phrase of a command; the links, and the hidden state after `<program>`.
 
         Args:
@@ -226,14 +228,19 @@ class Writer:
             told: The phrases of the command in their order, as each reads by itself; None = it is to be
                 read in its context, and so is one that cannot be meant there. What the words leave out
                 may follow.
+            firm: What is told is so, however it reads here: it is not judged, and nothing else follows.
         """
         tokenizer = self.tokenizer
         hidden = self.read([opening])
         links: list[Link] = []
         for alone in told:
-            if len(links) < MENTIONS and (alone is None or alone.words not in [link.words for link in links]):
+            if len(links) == MENTIONS or (alone is not None and alone.words in [link.words for link in links]):
+                continue
+            if firm and alone is not None:
+                hidden = self._take(alone, links, hidden)
+            else:
                 hidden = self._ground_next(alone, links, hidden)
-        while len(links) < MENTIONS:
+        while len(links) < MENTIONS and not firm:
             scores = self.scores(hidden)
             if scores[tokenizer.program] >= scores[tokenizer.ground]:
                 break
@@ -241,13 +248,23 @@ class Writer:
             hidden = self._ground_next(None, links, hidden)
             if len(links) == known:
                 break
-        self._judge([hidden], [tokenizer.program])
+        if not firm:
+            self._judge([hidden], [tokenizer.program])
         return links, self.read([tokenizer.program])
 
     def _judge(self, states: Sequence[Tensor], tokens: list[int]) -> None:
         """Count how likely each token was in the state before it."""
         likely = self._network.decoder.logits(torch.stack(list(states))).float().log_softmax(-1)
         self.score += float(likely[range(len(tokens)), tokens].sum())
+
+    def _take(self, link: Link, links: list[Link], hidden: Tensor) -> Tensor:
+        """Read a phrase that is told, and what it means; the hidden state after that."""
+        self.read_all([self.tokenizer.ground, *self.tokenizer.encode(link.words), self.tokenizer.link])
+        objects = self._memory.objects
+        chosen = torch.zeros(1, 1, objects.shape[1], dtype=torch.bool)
+        chosen[0, 0, list(link.objects)] = True
+        links.append(replace(link, pointed=seen_at(objects, chosen)[0, 0]))
+        return self.read([self.tokenizer.found + STATES.index(f"<{link.state}>")], links[-1].pointed)
 
     def _ground_next(self, alone: Link | None, links: list[Link], hidden: Tensor) -> Tensor:
         """Write one phrase, point from it, and read what it points at; the hidden state after that."""

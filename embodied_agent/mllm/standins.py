@@ -81,12 +81,12 @@ def standing_in(text: str, spoken: Sequence[Spoken], told: Sequence[Link | None]
     back = {meant: words for words, meant in phrases.items()}
     pieces, after = [], 0
     new: list[Link | None] = []
-    for item, link in zip(spoken, told, strict=True):
-        if link is None or not is_canonical(link.words):
-            new.append(link)
+    for item, meant in zip(spoken, told, strict=True):
+        if meant is None or not is_canonical(meant.words):
+            new.append(meant)
             continue
-        words = back.get(link.words, link.words)
-        new.append(replace(link, words=words))
+        words = back.get(meant.words, meant.words)
+        new.append(replace(meant, words=words))
         pieces += [text[after : item.start], f"the {words}"]
         after = item.end
     return Standing("".join([*pieces, text[after:]]), new, kinds, phrases)

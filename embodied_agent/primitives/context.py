@@ -167,11 +167,8 @@ class Context:
     def left_behind(self, values: Iterable[Any]) -> str:
         """Why one of these values means nothing where the base drove since; "" if none does."""
         for value in values:
-            if isinstance(value, Object) and value.stamp <= self.left_at and not self.holds(value):
-                newer = self.view.scene.get(value.id)
-                if newer is None or newer.stamp <= self.left_at:
-                    name = value.description or value.kind
-                    return f"{name!r} was found before the base drove; find it again here"
+            if isinstance(value, Object) and value.stamp <= self.left_at and self.view.scene.get(value.id) is None:
+                return f"'{value.description or value.kind}' was found before the base drove; find it again here"
         return ""
 
     def settle(self, item: Object) -> None:

@@ -15,12 +15,15 @@ from embodied_agent.control.safety import FOLDED, Supervisor
 from embodied_agent.control.trajectory import parameterize
 from embodied_agent.errors import Cancelled, ProgramError, SafetyStop
 from embodied_agent.library import library
+from embodied_agent.primitives.arm import Arm
+from embodied_agent.primitives.context import Context, Held
+from embodied_agent.primitives.view import View
 from embodied_agent.program.check import check
 from embodied_agent.program.parse import parse
 from embodied_agent.program.reference import reference
 from embodied_agent.robots.description import load_robot
 from embodied_agent.robots.fake import FakeBackend
-from embodied_agent.types import Command, Detection, Frame, Grounding
+from embodied_agent.types import Command, Detection, Frame, Grounding, Pose
 
 PANDA = load_robot("panda")
 PLACES = ("kitchen", "dock")
@@ -93,6 +96,21 @@ def test_a_thing_that_was_found_before_a_drive_is_not_used_after_it(robot: FakeB
     again = ('plate = find("plate")', 'drive_to("dock")', 'plate = find("plate")', "position_of(plate)")
     found = Agent(robot, Scribe(task(*again[:3])), Eyes()).run(Command("bring it"))
     assert found.verdict == "done", found.message
+
+
+def test_what_the_hand_holds_comes_along_and_is_known_when_it_was_put_down(robot: FakeBackend) -> None:
+    arm = Arm(Supervisor(robot))
+    context = Context(arm, View(arm, Eyes(), "overhead"), Command("bring it"))
+    context.view.look()
+    (plate,) = context.view.scene.objects
+    context.held = Held(plate, Pose(np.zeros(3)), 0.02)
+    assert arm.drive("dock").ok
+    context.leave()
+    assert context.left_behind([plate]) == ""
+    context.held = None  # it was let go of here, and no camera has looked yet
+    assert context.left_behind([plate, 3, "word"]) == ""
+    context.leave()
+    assert "'plate' was found before" in context.left_behind([plate])
 
 
 def test_a_clicked_point_means_nothing_at_another_place(robot: FakeBackend) -> None:
