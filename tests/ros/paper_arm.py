@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,34 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
 
+from embodied_agent.robots.backend import Backend
 from embodied_agent.robots.description import RobotDescription
 from embodied_agent.robots.ros2 import messages
 from embodied_agent.robots.trajectories import sample
-from embodied_agent.types import Camera, Pose
+from embodied_agent.types import Camera, JointTrajectory, Pose
 
 PERIOD = 0.01  # [s]
+PATIENCE = 60.0  # [s]
 STATE = "joint_trajectory_controller/controller_state"
 ARM = "joint_trajectory_controller/follow_joint_trajectory"
 HAND = "gripper_controller/gripper_cmd"
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait for a condition; machines may have much else to do."""
+    limit = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < limit, "it did not come about"
+        time.sleep(0.01)
+
+
+def nudge(backend: Backend, seconds: float = 0.4, size: float = 0.02) -> JointTrajectory:
+    """A path from where the arm is, all joints by `size` [rad]."""
+    start = backend.state().positions
+    s = np.linspace(0.0, 1.0, 11)[:, None]
+    way = start + (3 * s**2 - 2 * s**3) * size
+    speed = np.repeat((6 * s - 6 * s**2) * size / seconds, len(start), axis=1)
+    return JointTrajectory(np.linspace(0.0, seconds, 11), way, speed)
 
 
 class PaperArm:

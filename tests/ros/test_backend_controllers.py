@@ -8,7 +8,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: rclpy cannot be imported")
 pytest.importorskip("control_msgs", reason="needs control_msgs, which a robot has and CI builds")
 
-from paper_arm import PaperArm
+from paper_arm import PaperArm, nudge, until
 
 from embodied_agent.errors import RobotError
 from embodied_agent.robots.description import RobotDescription, load_robot
@@ -28,7 +28,6 @@ from embodied_agent.robots.ros2.messages import JointReading
 from embodied_agent.types import JointTrajectory, Pose, RobotState
 
 DOMAIN = 12
-PATIENCE = 60.0  # [s]; for machines with much else to do
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,22 +71,11 @@ class Pair:
         until(lambda: not any("joint_states" in p or "action server" in p for p in self.backend.problems()))
 
     def path(self, seconds: float = 0.4, size: float = 0.02) -> JointTrajectory:
-        start = self.backend.state().positions
-        s = np.linspace(0.0, 1.0, 11)[:, None]
-        way = start + (3 * s**2 - 2 * s**3) * size
-        speed = np.repeat((6 * s - 6 * s**2) * size / seconds, len(start), axis=1)
-        return JointTrajectory(np.linspace(0.0, seconds, 11), way, speed)
+        return nudge(self.backend, seconds, size)
 
     def close(self) -> None:
         self.backend.close()
         self.arm.close()
-
-
-def until(holds: Callable[[], object]) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < limit, "it did not come about"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ pytest.importorskip("nav2_msgs", reason="needs nav2_msgs, which CI builds")
 
 from moveit_msgs.action import ExecuteTrajectory
 from nav2_msgs.action import NavigateToPose
-from paper_arm import PERIOD, PaperArm
+from paper_arm import PERIOD, PaperArm, nudge, until
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from std_msgs.msg import String
@@ -34,7 +34,6 @@ from embodied_agent.robots.trajectories import sample
 from embodied_agent.types import JointTrajectory, Pose, RobotState
 
 DOMAIN = 13
-PATIENCE = 60.0  # [s]; for machines with much else to do
 PANDA = load_robot("panda")
 CALM = replace(PANDA, safety=replace(PANDA.safety, stale_after=20.0))
 INTERFACE = Ros2Interface(
@@ -148,22 +147,11 @@ class Robot:
         until(lambda: not any("joint_states" in p or "action server" in p for p in self.backend.problems()))
 
     def path(self, seconds: float = 0.4, size: float = 0.02) -> JointTrajectory:
-        start = self.backend.state().positions
-        s = np.linspace(0.0, 1.0, 11)[:, None]
-        way = start + (3 * s**2 - 2 * s**3) * size
-        speed = np.repeat((6 * s - 6 * s**2) * size / seconds, len(start), axis=1)
-        return JointTrajectory(np.linspace(0.0, seconds, 11), way, speed)
+        return nudge(self.backend, seconds, size)
 
     def close(self) -> None:
         self.backend.close()
         self.arm.close()
-
-
-def until(holds: Callable[[], object]) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < limit, "it did not come about"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
