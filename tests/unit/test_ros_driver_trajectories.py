@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from embodied_agent.control.trajectory import parameterize
 from embodied_agent.errors import BadInput
+from embodied_agent.robots.catalog import make
 from embodied_agent.robots.description import load_robot
 from embodied_agent.robots.ros2.messages import to_duration, to_time
 from embodied_agent.ros.driver.goals import ABORTED, CANCELED, SUCCEEDED
@@ -175,6 +177,26 @@ def test_a_cancel_holds_within_a_tick():
     assert running.outcome.kind == CANCELED and running.done.is_set()
     plant.tick()
     assert np.allclose(plant.positions, here, atol=1e-9)
+
+
+@pytest.mark.parametrize("moment", [0.3, 0.5, 0.7])
+def test_an_arm_with_mass_stands_within_a_tenth_of_a_second_of_a_cancel_at_full_speed(moment):
+    with make("mujoco", "panda", "blocks", seed=0) as backend:
+        controller = TrajectoryController(PANDA, backend.state())
+        path = parameterize(PANDA, np.stack([HOME, HOME - 1.2 * np.eye(7)[0]]), 1.0)
+        rows = zip(path.times, path.positions, path.velocities, strict=True)
+        running = controller.start(read(goal(list(rows), path_tolerance=[])), offset=0.0)
+
+        def tick():
+            state = backend.advance(controller.targets(backend.now(), TICK, STEPS), width=0.08, force=10.0)
+            controller.judge(state)
+            return np.abs(state.velocities).max()
+
+        speeds = [tick() for _ in range(int(moment * path.duration / TICK))]
+        controller.cancel(running)
+        assert speeds[-1] > 1.5
+        after = [tick() for _ in range(60)]
+        assert max(after[9:]) < 0.01  # and it stays
 
 
 def test_a_newer_goal_takes_over_from_where_the_arm_is():

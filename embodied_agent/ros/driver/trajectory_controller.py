@@ -22,6 +22,9 @@ from embodied_agent.types import Array, RobotState
 INVALID_GOAL, INVALID_JOINTS, OLD_HEADER_TIMESTAMP = -1, -2, -3
 PATH_TOLERANCE_VIOLATED, GOAL_TOLERANCE_VIOLATED = -4, -5
 LIMIT_SLACK = 1e-3  # [rad]
+# [s] in which a stop lets the servos only damp, and holds wherever the arm has come to. Held at once where it was
+# at the stop, it would first run past that point and then creep back, for twice as long as it takes to stand.
+STOPPING = 0.1
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class TrajectoryController:
         self._active: RunningTrajectory | None = None
         self._state = state
         self._held = state.positions.copy()
+        self._stopping_until = 0.0  # back end time [s]
 
     def start(self, goal: TrajectoryGoal, offset: float) -> RunningTrajectory:
         """Take up a goal; whatever ran before is preempted. Refusals are outcomes, too.
@@ -119,6 +123,8 @@ class TrajectoryController:
         with self._lock:
             self._state = state
             running = self._active
+            if running is None and state.stamp < self._stopping_until:
+                self._held = state.positions.copy()
             if running is None or running.spline is None or running.goal is None:
                 return
             elapsed = state.stamp - running.began
@@ -146,6 +152,7 @@ class TrajectoryController:
     def _end(self, outcome: Outcome, hold: bool = True) -> None:
         if hold:
             self._held = self._state.positions.copy()
+            self._stopping_until = self._state.stamp + STOPPING
         if self._active is not None:
             self._active.end(outcome)
             self._active = None
