@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from embodied_agent.mllm.canonical import is_canonical
 from embodied_agent.mllm.decode import Link
-from embodied_agent.mllm.mentions import noun_of
+from embodied_agent.mllm.mentions import noun_of, singulars
 from embodied_agent.mllm.phrases import Spoken
 from embodied_agent.mllm.vocabulary import KINDS
 
@@ -41,7 +41,6 @@ class Standing:
 
     def meant(self, program: str) -> str:
         """A program about the stand-ins as one about the things themselves."""
-        taken: dict[str, str] = {}
 
         def itself(found: re.Match[str]) -> str:
             word = found[0]
@@ -49,7 +48,7 @@ class Standing:
                 words = word[1:-1]
                 return f'"{self.phrases.get(words, self.kinds.get(words, words))}"'
             kind, mark, number = word.partition("_")
-            return taken.setdefault(word, self.kinds[kind] + mark + number) if kind in self.kinds else word
+            return self.kinds[kind] + mark + number if kind in self.kinds else word
 
         return _NAME.sub(itself, program)
 
@@ -76,7 +75,10 @@ def standing_in(text: str, spoken: Sequence[Spoken], told: Sequence[Link | None]
         stand = stand or free.pop(0)
         kinds[stand] = kind
         phrases[link.words.replace(kind, stand, 1)] = link.words
-    if not phrases:
+    others = {
+        one for link in links if link.words not in phrases.values() for one in singulars(noun_of(link.words))
+    }
+    if not phrases or others & set(kinds.values()):  # "the mug and the other mugs": names would be mixed up
         return None
     back = {meant: words for words, meant in phrases.items()}
     pieces, after = [], 0

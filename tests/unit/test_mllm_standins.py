@@ -53,6 +53,7 @@ def test_the_program_speaks_of_the_things_themselves_again() -> None:
         (("the cube", found("cube")), ("the bowl", found("bowl"))),  # known in every part, or told by what it is
         (("the drawer", found("top drawer")),),
         (("the mugs", found("mugs", "several")),),
+        (("the mug", found("mug")), ("the green mugs", found("green mugs", "several"))),  # names would be mixed up
         (("the mug", found("mug", "absent")),),
         (("the mug", None),),  # it needs the other words
     ],
