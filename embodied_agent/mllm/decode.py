@@ -29,6 +29,7 @@ MEMBER_THRESHOLD = 0.5
 ODDS = 2.5  # log of how much likelier a person speaks of what is there than of what is not
 ALTERNATIVES = 2  # readings of a phrase that are tried then
 SURE_THERE = 0.6  # confidence
+NEAR = 0.75  # [m] from the base, on the table: every arm here reaches that
 NO_DOUBT = -0.05  # log-probability from which on a noun is not asked for again
 
 
@@ -204,6 +205,11 @@ class Writer:
             embedding=pointing.link[0, 0],
             pointed=seen_at(memory.objects, chosen)[0, 0],
         )
+
+    def is_near(self, link: Link) -> bool:
+        """Whether all that a link means stands within reach."""
+        places = self._memory.places[0, list(link.objects), :2]
+        return bool(link.objects) and float(places.norm(dim=-1).max()) < NEAR
 
     def ground(self, opening: int, asked: str = "") -> Link:
         """Ground the one phrase that a query holds.

@@ -67,7 +67,9 @@ def question_about(faults: Sequence[Fault]) -> str:
     return f'with task("ask"):\n    ask("{asked}")\n'
 
 
-def faults_of(text: str, phrases: Sequence[str], said: str = "", there: Sequence[str] = ()) -> tuple[Fault, ...]:
+def faults_of(
+    text: str, phrases: Sequence[str], said: str = "", there: Sequence[str] = (), near: Sequence[str] = ()
+) -> tuple[Fault, ...]:
     """All that is plainly wrong with a program.
 
     Args:
@@ -75,6 +77,7 @@ def faults_of(text: str, phrases: Sequence[str], said: str = "", there: Sequence
         phrases: What the phrases of its command mean; a program that acts speaks of each.
         said: The command.
         there: Those of the phrases that mean something that is there.
+        near: ... and those that mean something within reach.
     """
     found = []
     place = unbound(text + "\n")
@@ -87,6 +90,8 @@ def faults_of(text: str, phrases: Sequence[str], said: str = "", there: Sequence
     if declines(text):
         denied = [re.search(f"\\bno {re.escape(words)} here", text) for words in there]
         found += [Fault(denial.end(), "it denies what was found") for denial in denied if denial]
+        far = [re.search(f'"the {re.escape(words)} is out of reach', text) for words in near]
+        found += [Fault(claim.end(), "what stands near is called out of reach") for claim in far if claim]
     else:
         missing = [words for words in phrases if words and f'"{words}"' not in text]
         found += [left_out(words, len(text)) for words in missing]

@@ -101,6 +101,7 @@ class ProgramWriter:
         self._phrases = [link.words for link in links[:MENTIONS]]
         self._states = [(link.words, link.state) for link in links[:MENTIONS]]
         self._there = [words for words, state in self._states if state != "absent"]
+        self._near = [link.words for link in links[:MENTIONS] if writer.is_near(link)]
         self._said = {self._tokenizer.mention(k): self._tokenizer.encode(t) for k, t in enumerate(self._phrases)}
         self.masking = 0.0  # [s]
 
@@ -151,7 +152,7 @@ class ProgramWriter:
         return draft, ends
 
     def _faults(self, text: str) -> tuple[Fault, ...]:
-        return faults_of(text, self._phrases, self._command, self._there)
+        return faults_of(text, self._phrases, self._command, self._there, self._near)
 
     def _follow(self, prefix: list[Step], choice: int | None) -> list[Step]:
         """Go on from a beginning, with a choice if one is given, to the end."""

@@ -211,3 +211,10 @@ def test_no_program_of_the_oracle_has_a_fault(split: str) -> None:
         phrases = [words for words, _, _ in record["phrases"]]
         for text in filter(None, (record["program"], record["repair"])):
             assert faults_of(text, phrases) == (), text
+
+
+def test_what_stands_near_is_not_called_out_of_reach() -> None:
+    text = 'with task("refuse"):\n    refuse("the red cube is out of reach")\n'
+    (fault,) = faults_of(text, ["red cube", "bowl"], there=["red cube", "bowl"], near=["red cube", "bowl"])
+    assert fault.why == "what stands near is called out of reach"
+    assert not faults_of(text, ["red cube", "bowl"], there=["red cube", "bowl"], near=["bowl"])
