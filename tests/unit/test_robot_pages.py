@@ -1,15 +1,17 @@
 """What the page for robot owners gives to copy is what the program reads."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 
 from embodied_agent.cli import app
+from embodied_agent.config import parse
 from embodied_agent.errors import RobotError
 from embodied_agent.robots.description import load_robot
-from embodied_agent.robots.ros2.interface import load_interface
+from embodied_agent.robots.ros2.interface import Ros2Interface, load_interface
 from embodied_agent.robots.urdf import resolve_mesh
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +85,7 @@ def test_every_parameter_that_the_page_sets_exists_and_takes_that_value():
     from embodied_agent.ros import parameters
     from embodied_agent.ros.driver.parameters import FAULTS
 
-    rows = {row.name: row for row in parameters.ROWS}
+    rows = {row.name: row for row in (*parameters.ROWS, *parameters.interface_rows(Ros2Interface()))}
     given = re.findall(r"`(\w+): ([\w.]+)`", PAGE) + re.findall(r"ros2 param set /agent (\w+) ([\w.]+)", PAGE)
     told = [(name, yaml.safe_load(value)) for name, value in given if name not in ("mode", "robot")]
     assert {"consent", "speed_scale", "time_limit"} <= {name for name, _ in told}
@@ -93,6 +95,12 @@ def test_every_parameter_that_the_page_sets_exists_and_takes_that_value():
         assert not row.choices or value in row.choices, (name, value)
         assert row.low is None or row.low <= value <= row.high, (name, value)
     assert set(re.findall(r"fault\.\w+", PAGE)) == set(FAULTS)
+
+
+def test_the_lines_for_a_mobile_base_are_an_interface():
+    text = re.search(r"```yaml\n( *navigate_action.*?)```", PAGE, re.DOTALL).group(1)
+    interface = parse(textwrap.dedent(text), Ros2Interface)
+    assert list(interface.named_places) == ["kitchen table", "dock"]
 
 
 def test_meshes_of_an_installed_ros_package_are_found(tmp_path, monkeypatch):
