@@ -201,11 +201,6 @@ class Supervisor:
         motion = self._run("grip", lambda tick: self._backend.grip(width, force, tick), TickWatch(self._tick))
         return self._finish("grip", motion)
 
-    @property
-    def places(self) -> tuple[str, ...]:
-        """Where `drive` can go."""
-        return self._backend.places
-
     def drive(self, place: str) -> Motion:
         """Let a mobile base drive to a place, the arm folded; see `Backend.drive`.
 
@@ -215,7 +210,9 @@ class Supervisor:
         """
         state = self._permitted("drive")
         unfolded = float(np.abs(state.positions - self.description.home_positions).max())
-        problem = "" if place in self.places else f"'{place[:80]}' is none of the places that this robot knows"
+        problem = (
+            "" if place in self._backend.places else f"'{place[:80]}' is none of the places that this robot knows"
+        )
         if unfolded > FOLDED:
             problem = problem or f"a joint is {unfolded:.2f} rad from the folded arm; {FOLDED:g} rad are allowed"
         if problem := problem or self._ended():

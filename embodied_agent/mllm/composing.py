@@ -82,12 +82,11 @@ def _weighed(own: _Attempt, other: _Attempt, standing: Standing) -> _Attempt:
     """
     if other.draft.faults or (declines(own.draft.text) and own.is_sure) or declines(other.draft.text):
         return own
-    meant = {standing.phrases.get(link.words, link.words) for link in other.links}
-    alike = meant == {link.words for link in own.links}
+    links = [replace(link, words=standing.phrases.get(link.words, link.words)) for link in other.links]
+    alike = {link.words for link in links} == {link.words for link in own.links}
     better = other.writing > own.writing if alike else other.draft.score > own.draft.score
     if own.draft.faults or better:
         text = standing.meant(other.draft.text)
-        links = [replace(link, words=standing.phrases.get(link.words, link.words)) for link in other.links]
         if not faults_of(text, [link.words for link in links]):
             return replace(own, draft=replace(other.draft, text=text), links=links)
     return own

@@ -195,16 +195,21 @@ class Writer:
             told, objects = "found", (counted,)
         told, objects = attest(words, told, objects, named, places)
         told, objects = levelled(words, told, objects, named, places)
-        chosen = torch.zeros(1, 1, memory.objects.shape[1], dtype=torch.bool)
-        chosen[0, 0, list(objects)] = True
         return Link(
             words=words,
             state=told,
             objects=objects,
             confidence=float(states[state]) * confidence if told == name else PLAIN,
             embedding=pointing.link[0, 0],
-            pointed=seen_at(memory.objects, chosen)[0, 0],
+            pointed=self._pointed(objects),
         )
+
+    def _pointed(self, objects: Sequence[int]) -> Tensor:
+        """What is read of the objects that a link means, (D,)."""
+        tokens = self._memory.objects
+        chosen = torch.zeros(1, 1, tokens.shape[1], dtype=torch.bool)
+        chosen[0, 0, list(objects)] = True
+        return seen_at(tokens, chosen)[0, 0]
 
     def is_near(self, link: Link) -> bool:
         """Whether all that a link means stands within reach."""
@@ -266,10 +271,7 @@ class Writer:
     def _take(self, link: Link, links: list[Link], hidden: Tensor) -> Tensor:
         """Read a phrase that is told, and what it means; the hidden state after that."""
         self.read_all([self.tokenizer.ground, *self.tokenizer.encode(link.words), self.tokenizer.link])
-        objects = self._memory.objects
-        chosen = torch.zeros(1, 1, objects.shape[1], dtype=torch.bool)
-        chosen[0, 0, list(link.objects)] = True
-        links.append(replace(link, pointed=seen_at(objects, chosen)[0, 0]))
+        links.append(replace(link, pointed=self._pointed(link.objects)))
         return self.read([self.tokenizer.found + STATES.index(f"<{link.state}>")], links[-1].pointed)
 
     def _ground_next(self, alone: Link | None, links: list[Link], hidden: Tensor) -> Tensor:

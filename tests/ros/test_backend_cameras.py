@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,19 +74,10 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    before = dict(os.environ)
-    os.environ |= {
-        "ROS_DOMAIN_ID": str(DOMAIN),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_LOG_DIR": str(tmp_path_factory.mktemp("log")),
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(Path(__file__).parents[2] / "configs/ros2/fastdds.xml"),
-    }
+def scene(ros: None) -> Iterator[Scene]:
     made = Scene()
     yield made
     made.close()
-    os.environ.clear()
-    os.environ |= before
 
 
 def test_a_frame_is_whole(scene: Scene) -> None:

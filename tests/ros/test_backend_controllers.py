@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,20 +27,7 @@ from embodied_agent.robots.ros2.messages import JointReading
 from embodied_agent.types import JointTrajectory, Pose, RobotState
 
 DOMAIN = 12
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ros(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ |= {
-        "ROS_DOMAIN_ID": str(DOMAIN),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_LOG_DIR": str(tmp_path_factory.mktemp("log")),
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(Path(__file__).parents[2] / "configs/ros2/fastdds.xml"),
-    }
-    yield
-    os.environ.clear()
-    os.environ |= before
+pytestmark = pytest.mark.usefixtures("ros")
 
 
 def calm(stale_after: float = 20.0) -> RobotDescription:

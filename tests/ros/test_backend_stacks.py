@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +32,7 @@ from embodied_agent.robots.trajectories import sample
 from embodied_agent.types import JointTrajectory, Pose, RobotState
 
 DOMAIN = 13
+pytestmark = pytest.mark.usefixtures("ros")
 PANDA = load_robot("panda")
 CALM = replace(PANDA, safety=replace(PANDA.safety, stale_after=20.0))
 INTERFACE = Ros2Interface(
@@ -41,20 +40,6 @@ INTERFACE = Ros2Interface(
 )
 MOVEIT = replace(INTERFACE, trajectory_action="execute_trajectory", trajectory_action_type="ExecuteTrajectory")
 NAV2 = replace(INTERFACE, navigate_action="navigate_to_pose", places="kitchen 1.0 0.5 1.57; dock 0 0 0")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ros(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ |= {
-        "ROS_DOMAIN_ID": str(DOMAIN),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_LOG_DIR": str(tmp_path_factory.mktemp("log")),
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(Path(__file__).parents[2] / "configs/ros2/fastdds.xml"),
-    }
-    yield
-    os.environ.clear()
-    os.environ |= before
 
 
 class MoveGroup:
